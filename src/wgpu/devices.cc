@@ -117,9 +117,12 @@ Result<backend::DeviceInfo> describe(WGPUAdapter adapter, int index) {
       {"maxComputeWorkgroupStorageSize", std::to_string(limits.maxComputeWorkgroupStorageSize)},
       {"maxComputeInvocationsPerWorkgroup", std::to_string(limits.maxComputeInvocationsPerWorkgroup)},
       {"maxComputeWorkgroupsPerDimension", std::to_string(limits.maxComputeWorkgroupsPerDimension)},
-      {"subgroupMinSize", std::to_string(raw.subgroupMinSize)},
-      {"subgroupMaxSize", std::to_string(raw.subgroupMaxSize)},
   };
+  // Left at 0 by drivers that do not tell.
+  if (raw.subgroupMaxSize > 0) {
+    info.limits.emplace_back("subgroupMinSize", std::to_string(raw.subgroupMinSize));
+    info.limits.emplace_back("subgroupMaxSize", std::to_string(raw.subgroupMaxSize));
+  }
   wgpuAdapterInfoFreeMembers(raw);
   info.features = features(adapter);
   return info;
