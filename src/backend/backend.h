@@ -1,0 +1,83 @@
+// Owns the seam. The engine calls a backend once or twice a step, so a virtual call costs nothing; below it there is no
+// abstraction of tensors or operators.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "backend/batch.h"
+#include "backend/taps.h"
+#include "base/result.h"
+
+namespace tercet::model {
+struct Model;
+}
+
+namespace tercet::backend {
+
+using Ticket = uint64_t;
+
+// How close to src/ref a backend stays (docs/stages.md#modes).
+enum class Precision { kExact, kHigh, kFast };
+constexpr std::string_view precision_name(Precision p) {
+  return p == Precision::kExact ? "exact" : p == Precision::kHigh ? "high" : "fast";
+}
+
+enum class KvType { kF32, kF16 };
+constexpr int kv_element_bytes(KvType type) { return type == KvType::kF32 ? 4 : 2; }
+
+// The shape of the paged KV cache. One layer's keys of one page: [n_head_kv, page_size, d_head]; the values the same.
+struct KvLayout {
+  KvType type = KvType::kF32;
+  int page_size = 64;  // tokens
+  int n_page = 0;
+  int n_layer = 0;
+  int n_head_kv = 0;
+  int d_head = 0;
+  int64_t page_bytes() const {  // keys and values of all layers
+    return int64_t{2} * n_layer * n_head_kv * page_size * d_head * kv_element_bytes(type);
+  }
+};
+
+struct Limits {
+  int max_row = 512;      // rows a step
+  int max_sequence = 64;  // slots
+  KvLayout kv;
+};
+
+struct Options {
+  Precision precision = Precision::kHigh;
+  int n_thread = 1;
+  int max_row = 512;
+  int max_sequence = 64;
+  int n_page = 0;  // KV pages to reserve; the caller has seen that they fit
+};
+
+// Runs steps for many sequences. Not thread-safe: one thread drives it.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;    // "cpu"
+  virtual std::string device() const = 0;       // "AMD EPYC, 2 threads, avx512-vnni"
+  virtual const Limits& limits() const = 0;
+
+  // Enqueues a step; two may be in flight. `trace` may be null and must live until the step was waited for.
+  // What is malformed in a batch is our own bug, and a CHECK. Errors: those of the device.
+  virtual Result<Ticket> submit(const Batch& batch, TraceSink* trace) = 0;
+  // Waits for a step, in the order of submission. Errors: kIo when the model's file changed underneath, kDevice.
+  virtual Status wait(Ticket ticket, StepResult& out) = 0;
+};
+
+// How a backend is made; the program's list of them stands in one place (cli/backends.cc) and is handed down.
+struct Factory {
+  std::string_view name;
+  // The bytes a token of context takes in this backend's KV cache, for the memory plan.
+  int64_t (*kv_bytes_per_token)(const model::Model& model, Precision precision);
+  Result<std::unique_ptr<Backend>> (*make)(std::shared_ptr<const model::Model> model, const Options& options);
+};
+
+}  // namespace tercet::backend
