@@ -54,6 +54,7 @@ struct Q4_K {
   static constexpr int kSubBlocks = 8;
   using Block = BlockQ4K;
 
+  // The products are exact (11 + 6 + 4 bits); only the subtraction rounds.
   static void dequantize(float* y, const Block& block) {
     const float d = half_to_float(block.d);
     const float dmin = half_to_float(block.dmin);

@@ -50,15 +50,16 @@ def near_every(bits, step):
 
 
 def q8_0_input(rng):
-    """Normal values over magnitudes whose scale a half holds, underflows and overflows; zeros; exact ties; one outlier."""
+    """Normal values over magnitudes whose scale a half holds, underflows and overflows; zeros; exact ties and near ones; an outlier."""
     exponents = rng.uniform(-9, 8, (2000, 1))
     normal = rng.standard_normal((2000, 32)) * 10.0**exponents
     ties = rng.integers(-127, 127, (200, 32)) + 0.5
     ties[:, 0] = 127
+    near_ties = ties * rng.uniform(0.001, 1000, (200, 1))  # tell x * (1 / d) from x / d
     signed_zeros = np.where(rng.integers(0, 2, (4, 32)) == 0, 0.0, -0.0)
     outlier = rng.standard_normal((200, 32)) * 0.01
     outlier[:, 7] = 100
-    return np.concatenate([normal, ties, signed_zeros, outlier]).astype(np.float32)
+    return np.concatenate([normal, ties, near_ties, signed_zeros, outlier]).astype(np.float32)
 
 
 def main():
