@@ -5,6 +5,7 @@ find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(Python3 COMPONENTS Interpreter)
 
 # Reference packages (gguf, tokenizers, jinja2, numpy, safetensors) live in a venv that tools/setup.sh makes.
