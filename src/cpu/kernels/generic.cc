@@ -1,16 +1,9 @@
 #include "base/check.h"
 #include "cpu/kernels/simd_generic.h"
-// The shared sources, over the primitives above. All of it has internal linkage: a function that the linker shared
-// could reach a machine without these instructions.
-#include "cpu/kernels/attend.inc"
-#include "cpu/kernels/matmul_float.inc"
-#include "cpu/kernels/matmul_integer.inc"
-#include "cpu/kernels/vector_ops.inc"
+#include "cpu/kernels/table.inc"
 
 namespace tercet::cpu {
 
-const Kernels kGenericKernels = {
-    "generic", prepare, matmul, rms_norm, rope, swiglu, softmax, axpy, store_kv, attend,
-};
+constinit const Kernels kGenericKernels = table("generic");
 
 }  // namespace tercet::cpu
