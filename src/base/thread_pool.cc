@@ -55,10 +55,13 @@ void ThreadPool::run(int64_t n, int64_t grain, Call call, void* context) {
   grain_ = grain;
   next_.store(0, std::memory_order_relaxed);
   n_busy_.store(n_thread_ - 1, std::memory_order_relaxed);
-  // Sequentially consistent on purpose: either a worker that goes to sleep sees the new generation, or we see it asleep.
+  // Sequentially consistent on purpose: either a worker on its way to sleep sees the new generation, or we see that it
+  // sleeps.
   generation_.fetch_add(1);
   if (n_asleep_.load() > 0) {
-    { const std::scoped_lock lock(mutex_); }
+    {
+      const std::scoped_lock lock(mutex_);
+    }
     wake_.notify_all();
   }
   work(0);

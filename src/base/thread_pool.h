@@ -28,16 +28,17 @@ class ThreadPool {
   template <typename Body>
   void parallel_for(int64_t n, int64_t grain, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    run(n, grain, [](void* context, int64_t begin, int64_t end, int thread) {
+    const Call call = [](void* context, int64_t begin, int64_t end, int thread) {
       (*static_cast<Plain*>(context))(begin, end, thread);
-    }, const_cast<void*>(static_cast<const void*>(&body)));
+    };
+    run(n, grain, call, const_cast<void*>(static_cast<const void*>(&body)));
   }
 
  private:
   using Call = void (*)(void* context, int64_t begin, int64_t end, int thread);
 
   void run(int64_t n, int64_t grain, Call call, void* context);
-  void work(int thread);          // takes pieces until none is left
+  void work(int thread);  // takes pieces until none is left
   void worker_main(int thread);
 
   const int n_thread_;

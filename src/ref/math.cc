@@ -1,14 +1,16 @@
+#include <algorithm>
 #include <cmath>
 
 #include "base/check.h"
 #include "ref/context.h"
 
 namespace tercet::ref {
+namespace {
 
-void matmul(ThreadPool& pool, std::span<float> y, const model::QTensor& w, std::span<const float> x, int64_t n_row) {
-  CHECK(std::ssize(x) == n_row * w.cols && std::ssize(y) == n_row * w.rows);
-  // Eight rows of x side by side, so that each has its own sum in index order and the compiler can still use vectors.
-  constexpr int64_t kLane = 8;
+// kLane rows of x side by side, so that each has its own sum in index order and the compiler can still use vectors.
+template <int64_t kLane>
+void matmul_lanes(ThreadPool& pool, std::span<float> y, const model::QTensor& w, std::span<const float> x,
+                  int64_t n_row) {
   const int64_t n_group = (n_row + kLane - 1) / kLane;
   std::vector<double> lanes(static_cast<size_t>(n_group * w.cols * kLane));  // [n_group, cols, kLane]
   for (int64_t r = 0; r < n_row; ++r)
@@ -30,6 +32,16 @@ void matmul(ThreadPool& pool, std::span<float> y, const model::QTensor& w, std::
       }
     }
   });
+}
+
+}  // namespace
+
+void matmul(ThreadPool& pool, std::span<float> y, const model::QTensor& w, std::span<const float> x, int64_t n_row) {
+  CHECK(std::ssize(x) == n_row * w.cols && std::ssize(y) == n_row * w.rows);
+  if (n_row == 1)
+    matmul_lanes<1>(pool, y, w, x, n_row);
+  else
+    matmul_lanes<8>(pool, y, w, x, n_row);
 }
 
 void rms_norm(std::span<float> y, std::span<const float> x, std::span<const float> w, int64_t n_row, float eps) {
