@@ -4,13 +4,14 @@
 usage: make_gguf.py {tiny|mid|full} OUT.gguf [--tokenizer DIR] [--seed N]
        make_gguf.py {tiny|mid|full} --plan
 
-`tercet bench --synthetic` makes models of the same shapes and formats in memory (src/model/synthetic.cc); use this tool where
-another program must read the same bytes. It needs numpy, and for a file a tokenizer: DIR holds the tokenizer.json and
-tokenizer_config.json of a Qwen3 model. --plan prints sizes and writes nothing.
+`tercet bench --synthetic` makes models of the same shapes and formats in memory (src/model/synthetic.cc); use this tool
+where another program must read the same bytes. It needs numpy, and for a file a tokenizer: DIR holds the tokenizer.json
+and tokenizer_config.json of a Qwen3 model. --plan prints sizes and writes nothing.
 
-Weights are N(0, 0.02), really quantized to Q4_K and Q6_K blocks (a simple min/max quantizer) in a pool; each matrix, and
-each expert, takes windows of its own from the pool. The mix of types is llama.cpp's Q4_K_M: attn_v and ffn_down_exps are
-Q6_K in the layers that use_more_bits() picks, output is Q6_K, every other matrix Q4_K; norms and the router are F32.
+Weights are N(0, 0.02), really quantized to Q4_K and Q6_K blocks (a simple min/max quantizer) in a pool; each matrix,
+and each expert, takes windows of its own from the pool. The mix of types is llama.cpp's Q4_K_M: attn_v and
+ffn_down_exps are Q6_K in the layers that use_more_bits() picks, output is Q6_K, every other matrix Q4_K; norms and the
+router are F32.
 """
 import argparse
 import json
@@ -170,7 +171,8 @@ def text(x):
 
 def kv(key, type_, value):
     scalar = {GGUF_U32: "<I", GGUF_I32: "<i", GGUF_F32: "<f", GGUF_BOOL: "<?"}
-    return text(key) + struct.pack("<I", type_) + (text(value) if type_ == GGUF_STR else struct.pack(scalar[type_], value))
+    encoded = text(value) if type_ == GGUF_STR else struct.pack(scalar[type_], value)
+    return text(key) + struct.pack("<I", type_) + encoded
 
 
 def kv_array(key, type_, values):

@@ -153,7 +153,7 @@ constexpr uint64_t kFillStream = 0;  // of pieces; the pools take 1 + their form
 class BlockPool {
  public:
   BlockPool(Type type, uint32_t n_block, uint64_t seed, ThreadPool& threads)
-      : format_(quant::format_of(type)), n_block_(n_block), bytes_(new std::byte[n_byte(type, n_block)]) {
+      : format_(quant::format_of(type)), n_block_(n_block), bytes_(new std::byte[bytes_of(type, n_block)]) {
     constexpr int64_t kGrain = 256;
     threads.parallel_for(n_block, kGrain, [&](int64_t begin, int64_t end, int) {
       std::array<float, 256> values;
@@ -166,7 +166,7 @@ class BlockPool {
     });
   }
 
-  static uint64_t n_byte(Type type, uint32_t n_block) {
+  static uint64_t bytes_of(Type type, uint32_t n_block) {
     return uint64_t{n_block} * static_cast<uint64_t>(quant::format_of(type).block_bytes);
   }
 
@@ -217,7 +217,7 @@ std::vector<Piece> cut_pieces(const std::vector<PlannedTensor>& tensors, const g
 
 Status check_fits(const Spec& spec, uint64_t image_bytes, int64_t available_bytes) {
   const uint64_t pool_bytes =
-      BlockPool::n_byte(Type::kQ4_K, spec.n_pool_block) + BlockPool::n_byte(Type::kQ6_K, spec.n_pool_block);
+      BlockPool::bytes_of(Type::kQ4_K, spec.n_pool_block) + BlockPool::bytes_of(Type::kQ6_K, spec.n_pool_block);
   const uint64_t wanted = image_bytes + pool_bytes;
   if (available_bytes == 0 || std::cmp_less_equal(wanted, available_bytes)) return {};
   const auto gigabytes = [](auto n_byte) { return static_cast<double>(n_byte) / 1e9; };
@@ -230,9 +230,13 @@ Status check_fits(const Spec& spec, uint64_t image_bytes, int64_t available_byte
 }
 
 void fill_piece(std::byte* out, const Piece& piece, const BlockPool& q4, const BlockPool& q6, Random& random) {
-  if (piece.type != Type::kF32) return (piece.type == Type::kQ4_K ? q4 : q6).copy_window(out, piece.n_byte, random);
-  if (piece.is_norm) return fill_normal(out, piece.n_byte, 1.0F, kNormSigma, random);
-  fill_normal(out, piece.n_byte, 0.0F, kWeightSigma, random);
+  if (piece.is_norm) {
+    fill_normal(out, piece.n_byte, 1.0F, kNormSigma, random);
+  } else if (piece.type == Type::kF32) {
+    fill_normal(out, piece.n_byte, 0.0F, kWeightSigma, random);
+  } else {
+    (piece.type == Type::kQ4_K ? q4 : q6).copy_window(out, piece.n_byte, random);
+  }
 }
 
 void fill(std::byte* image, const Spec& spec, const std::vector<Piece>& pieces, uint64_t seed, ThreadPool& threads,

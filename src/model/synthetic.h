@@ -58,7 +58,8 @@ class SyntheticModel {
 // Makes the image in one anonymous mapping. Matrices are windows into a pool of really quantized N(0, 0.02) blocks, a
 // random one for each expert and for each 8192 blocks of a larger matrix; the router is N(0, 0.02), norms are N(1,
 // 0.1). The bytes depend on size and seed alone: not on the threads, nor on the machine. Errors: kOutOfMemory if it
-// takes more than available_bytes (0: unknown, and not asked), before anything is allocated.
+// takes more than available_bytes, before anything is allocated; 0 stands for an unknown amount,
+// which refuses nothing.
 Result<SyntheticModel> make_synthetic(SyntheticSize size, uint64_t seed, ThreadPool& pool,
                                       const SyntheticProgress& progress = {},
                                       int64_t available_bytes = memory_available());
