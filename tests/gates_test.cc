@@ -112,8 +112,9 @@ TEST_P(Gates, FreeRunning) {
             << std::exp(wanted_nll / (n - 1)) << ", ratio 1 + " << ratio - 1 << "\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Gates, testing::Values(kExact, kHigh, kFast),
-                         [](const auto& info) { return std::string(backend::precision_name(info.param.precision)); });
+INSTANTIATE_TEST_SUITE_P(Cpu, Gates, testing::Values(kExact, kHigh, kFast), [](const auto& bounds) {
+  return std::string(backend::precision_name(bounds.param.precision));
+});
 
 TEST(Exact, EveryTapAndPositionOfTheGoldenCases) {
   for (const GoldenCase& golden : golden_cases()) {

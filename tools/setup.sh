@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages=(g++ cmake ninja-build python3-venv
+packages=(g++ cmake ninja-build pkgconf python3-venv
           libboost-json1.81-dev libcli11-dev libexpected-dev libfmt-dev libspdlog-dev libutf8proc-dev
           libgtest-dev)
 dev_packages=(ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
@@ -37,8 +37,11 @@ install_packages() {
   command -v dpkg-query > /dev/null || die "no dpkg here, want Debian 12, or TERCET_SETUP=off and your system's own $*"
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
-  local command="apt-get install -y --no-install-recommends ${missing[*]}"
-  [ "$(id -u)" = 0 ] || command="sudo $command"
+  local sudo="" command
+  [ "$(id -u)" = 0 ] || sudo="sudo "
+  command="${sudo}apt-get install -y --no-install-recommends ${missing[*]}"
+  # A system that never looked knows no package at all.
+  compgen -G '/var/lib/apt/lists/*Packages*' > /dev/null || command="${sudo}apt-get update && $command"
   if ! may_become_root; then
     say "these packages are missing and installing them needs root; please run:"
     echo "$command"
@@ -64,7 +67,7 @@ make_venv() {
   "$python" -m venv "$new"
   "$new/bin/python" -m pip install -q --no-input --disable-pip-version-check --no-deps --require-hashes \
       --only-binary :all: -r tools/requirements.txt \
-    || die "pip could not install tools/requirements.txt, want its package index within reach, or PIP_FIND_LINKS=DIR with the wheels"
+    || die "pip could not install tools/requirements.txt, want those very wheels from its package index or from PIP_FIND_LINKS=DIR"
   # The scripts in bin/ name the folder they were made in.
   grep -rlIZ -- "$new" "$new/bin" "$new/pyvenv.cfg" | xargs -0 -r sed -i "s#$PWD/$new#$PWD/build/venv#g"
   make_wgpu_native "$new"

@@ -39,20 +39,26 @@ class ThreadPool {
 
   void run(int64_t n, int64_t grain, Call call, void* context);
   void work(int thread);  // takes pieces until none is left
+  bool enter(uint64_t state);
   void worker_main(int thread);
 
   const int n_thread_;
   std::vector<std::thread> workers_;
 
-  // The job: written by the caller before `generation_` changes, read by the workers after they saw it change.
+  // One word: how many jobs there have been, whether the present one may still be entered, and by how many workers it
+  // was. A worker that comes late finds the job closed, so nobody waits for one that lost its core to somebody else.
+  static constexpr uint64_t kWorkerMask = 0xffff;
+  static constexpr uint64_t kOpen = uint64_t{1} << 16;
+  static constexpr uint64_t kOneJob = uint64_t{1} << 17;
+  alignas(64) std::atomic<uint64_t> state_{0};
+
+  // The job: written by the caller while it is closed and no worker is in it.
   Call call_ = nullptr;
   void* context_ = nullptr;
   int64_t n_ = 0;
   int64_t grain_ = 1;
   alignas(64) std::atomic<int64_t> next_{0};
-  alignas(64) std::atomic<int> n_busy_{0};
-  alignas(64) std::atomic<uint64_t> generation_{0};
-  std::atomic<bool> stop_{false};
+  alignas(64) std::atomic<bool> stop_{false};
   std::atomic<int> n_asleep_{0};
   std::mutex mutex_;
   std::condition_variable wake_;

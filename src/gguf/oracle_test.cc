@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "gguf/gguf.h"
+#include "gguf/test_files.h"
 #include "gguf/writer.h"
 
 namespace tercet::gguf {
@@ -155,7 +156,7 @@ TEST_P(OracleFile, IsWrittenAgainByteForByte) {
     }
   }
   for (const auto& t : file_->tensors()) writer.add_tensor(t.name, t.type, {t.dims.begin(), t.dims.end()}, t.data);
-  const std::filesystem::path copy = testing::TempDir() + "tercet_copy_of_" + GetParam() + ".gguf";
+  const std::filesystem::path copy = temp_path(GetParam());
   const auto status = writer.write_file(copy.string());
   ASSERT_TRUE(status.has_value()) << status.error().message;
   std::string expected = read_text(path_);

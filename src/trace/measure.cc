@@ -17,32 +17,40 @@ double log_sum_exp(std::span<const float> x) {
 
 }  // namespace
 
-Result<Agreement> measure(std::span<const float> seen, std::span<const float> wanted) {
-  if (seen.size() != wanted.size() || seen.empty())
-    return error(Code::kInvalidArgument, "agreement: {} values beside {}, want the same number and at least one",
-                 seen.size(), wanted.size());
-  double dot = 0;
-  double seen_mass = 0;
-  double wanted_mass = 0;
-  double error_mass = 0;
-  Agreement result;
+void AgreementSum::add(std::span<const float> seen, std::span<const float> wanted) {
+  CHECK(seen.size() == wanted.size());
+  n_ += std::ssize(seen);
   for (size_t i = 0; i < seen.size(); ++i) {
     const double a = seen[i];
     const double b = wanted[i];
-    if (!std::isfinite(a) || !std::isfinite(b))
-      return error(Code::kInvalidArgument, "agreement: {} beside {} at {}, want finite values", a, b, i);
-    dot += a * b;
-    seen_mass += a * a;
-    wanted_mass += b * b;
-    error_mass += (a - b) * (a - b);
-    result.largest_error = std::max(result.largest_error, std::abs(a - b));
+    if (!std::isfinite(a) || !std::isfinite(b)) {
+      ++n_not_finite_;
+      continue;
+    }
+    dot_ += a * b;
+    seen_mass_ += a * a;
+    wanted_mass_ += b * b;
+    error_mass_ += (a - b) * (a - b);
+    largest_error_ = std::max(largest_error_, std::abs(a - b));
   }
-  if (seen_mass == 0 && wanted_mass == 0) return Agreement{1.0, 0.0, 0.0};
-  if (seen_mass == 0 || wanted_mass == 0)
+}
+
+Result<Agreement> AgreementSum::result() const {
+  if (n_ == 0) return error(Code::kInvalidArgument, "agreement: no values, want at least one");
+  if (n_not_finite_ > 0)
+    return error(Code::kInvalidArgument, "agreement: {} of {} pairs are not finite, want none", n_not_finite_, n_);
+  if (seen_mass_ == 0 && wanted_mass_ == 0) return Agreement{1.0, 0.0, 0.0};
+  if (seen_mass_ == 0 || wanted_mass_ == 0)
     return error(Code::kInvalidArgument, "agreement: one vector is zero and the other is not");
-  result.cosine = dot / std::sqrt(seen_mass * wanted_mass);
-  result.relative_l2 = std::sqrt(error_mass / wanted_mass);
-  return result;
+  return Agreement{dot_ / std::sqrt(seen_mass_ * wanted_mass_), std::sqrt(error_mass_ / wanted_mass_), largest_error_};
+}
+
+Result<Agreement> measure(std::span<const float> seen, std::span<const float> wanted) {
+  if (seen.size() != wanted.size())
+    return error(Code::kInvalidArgument, "agreement: {} values beside {}, want as many", seen.size(), wanted.size());
+  AgreementSum sum;
+  sum.add(seen, wanted);
+  return sum.result();
 }
 
 double kl_divergence(std::span<const float> wanted, std::span<const float> seen) {

@@ -14,8 +14,26 @@ struct Agreement {
   double largest_error = 0;  // max |seen - wanted|
 };
 
-// Errors: kInvalidArgument for unequal or zero lengths, for a NaN or an infinity in either, and for a zero vector where
-// the other is not zero. Two zero vectors agree fully.
+// Takes two vectors a piece at a time.
+class AgreementSum {
+ public:
+  // The pieces must be of one length.
+  void add(std::span<const float> seen, std::span<const float> wanted);
+  // Errors: kInvalidArgument if there was nothing, if a NaN or an infinity was in either, and for a zero vector where
+  // the other is not zero. Two zero vectors agree fully.
+  Result<Agreement> result() const;
+
+ private:
+  int64_t n_ = 0;
+  int64_t n_not_finite_ = 0;
+  double dot_ = 0;
+  double seen_mass_ = 0;
+  double wanted_mass_ = 0;
+  double error_mass_ = 0;
+  double largest_error_ = 0;
+};
+
+// Two whole vectors. Errors: those of AgreementSum, and kInvalidArgument for unequal lengths.
 Result<Agreement> measure(std::span<const float> seen, std::span<const float> wanted);
 
 // How far a distribution of logits strays: Kullback-Leibler divergence of softmax(seen) from softmax(wanted), in nats.

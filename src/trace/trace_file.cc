@@ -229,16 +229,29 @@ Result<std::vector<int32_t>> TraceFile::tokens() const {
 
 Result<TraceTensor> TraceFile::read(const std::string& name) const {
   const auto found = entries_.find(name);
+  const bool has_rows = found != entries_.end() && !found->second.shape.empty();
+  return read_rows(name, 0, has_rows ? found->second.shape[0] : 0);
+}
+
+Result<TraceTensor> TraceFile::read_rows(const std::string& name, int64_t first, int64_t n) const {
+  const auto found = entries_.find(name);
   if (found == entries_.end()) return error(Code::kNotFound, "{}: no tensor '{}'", file_->path(), name);
   const Entry& entry = found->second;
+  const int64_t n_row = entry.shape.empty() ? 0 : entry.shape[0];
+  if (first < 0 || n < 0 || first > n_row - n)
+    return error(Code::kInvalidArgument, "{}: tensor '{}' has {} rows, want {} from row {}", file_->path(), name, n_row,
+                 n, first);
   TraceTensor tensor{entry.is_ids, entry.shape, {}, {}};
-  const size_t n = entry.data.size() / 4;
+  if (n == 0) return tensor;
+  tensor.shape[0] = n;
+  const size_t row_bytes = entry.data.size() / static_cast<size_t>(n_row);
+  const auto data = entry.data.subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(n) * row_bytes);
   if (entry.is_ids) {
-    tensor.ids.resize(n);
-    std::memcpy(tensor.ids.data(), entry.data.data(), n * 4);
+    tensor.ids.resize(data.size() / sizeof(int32_t));
+    std::memcpy(tensor.ids.data(), data.data(), data.size());
   } else {
-    tensor.f32.resize(n);
-    std::memcpy(tensor.f32.data(), entry.data.data(), n * 4);
+    tensor.f32.resize(data.size() / sizeof(float));
+    std::memcpy(tensor.f32.data(), data.data(), data.size());
   }
   RETURN_IF_ERROR(file_->check_intact());
   return tensor;

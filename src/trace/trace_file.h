@@ -73,8 +73,9 @@ class TraceFile {
   // The token ids of the metadata. Errors: kCorrupt.
   Result<std::vector<int32_t>> tokens() const;
   bool has(const std::string& name) const { return entries_.contains(name); }
-  // Errors: kNotFound.
+  // All rows, or some of them. Errors: kNotFound for the name, kInvalidArgument for rows that it has not.
   Result<TraceTensor> read(const std::string& name) const;
+  Result<TraceTensor> read_rows(const std::string& name, int64_t first, int64_t n) const;
 
  private:
   struct Entry {

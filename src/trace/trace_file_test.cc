@@ -7,6 +7,8 @@
 #include <fstream>
 #include <random>
 
+#include "trace/compare.h"
+
 namespace tercet::trace {
 namespace {
 
@@ -90,6 +92,32 @@ TEST_F(TraceFiles, AFullDiskIsAnErrorThatNamesTheFile) {
   const Status nowhere = write((dir_ / "no" / "such" / "folder").string());
   ASSERT_FALSE(nowhere);
   EXPECT_EQ(nowhere.error().code, Code::kIo);
+}
+
+TEST_F(TraceFiles, ComparesARunWithAFile) {
+  ASSERT_TRUE(write(path()));
+  const auto file = TraceFile::open(path());
+  ASSERT_TRUE(file);
+  TraceComparison comparison(**file);
+  comparison.set_position(1);
+  std::vector<int32_t> ids = {2, 3, 4, 999, 6, 7};
+  comparison.write({Tap::kFfnMoeTopk, 0, 3, 2, {}, ids});
+  std::vector<float> logits(15);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = 2 * static_cast<float>(i + 5);
+  comparison.write({Tap::kResultOutput, -1, 3, 5, logits, {}});
+  const auto all = comparison.finish();
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all->size(), 2u);
+  EXPECT_EQ((*all)[0].n_different_id, 1);
+  EXPECT_FALSE((*all)[0].within(1));
+  EXPECT_NEAR((*all)[1].values->cosine, 1, 1e-12);
+  EXPECT_NEAR((*all)[1].values->relative_l2, 1, 1e-12);
+  EXPECT_TRUE((*all)[1].within(1.01));
+  EXPECT_FALSE((*all)[1].within(0.99));
+  // A run longer than the file is not compared by halves.
+  comparison.set_position(2);
+  comparison.write({Tap::kResultOutput, -1, 3, 5, logits, {}});
+  EXPECT_FALSE(comparison.finish());
 }
 
 TEST_F(TraceFiles, HostileFilesAreErrors) {
