@@ -18,7 +18,8 @@ enum class Type : uint32_t {
   kF32 = 0, kF16 = 1, kBF16 = 30, kF64 = 28, kI8 = 24, kI16 = 25, kI32 = 26, kI64 = 27,
   kQ4_0 = 2, kQ4_1 = 3, kQ5_0 = 6, kQ5_1 = 7, kQ8_0 = 8, kQ8_1 = 9,
   kQ2_K = 10, kQ3_K = 11, kQ4_K = 12, kQ5_K = 13, kQ6_K = 14, kQ8_K = 15,
-  kIQ1_S = 19, kIQ1_M = 29, kIQ2_XXS = 16, kIQ2_XS = 17, kIQ2_S = 22, kIQ3_XXS = 18, kIQ3_S = 21, kIQ4_NL = 20, kIQ4_XS = 23,
+  kIQ1_S = 19, kIQ1_M = 29, kIQ2_XXS = 16, kIQ2_XS = 17, kIQ2_S = 22, kIQ3_XXS = 18, kIQ3_S = 21,
+  kIQ4_NL = 20, kIQ4_XS = 23,
   kTQ1_0 = 34, kTQ2_0 = 35, kMXFP4 = 39,
   // clang-format on
 };

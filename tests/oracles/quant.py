@@ -2,9 +2,9 @@
 
 usage: quant.py OUT_DIR
 
-For each format NAME, OUT_DIR gets NAME.blocks (raw blocks) and NAME.values (the float32 that they dequantize to), and for
-those that the package can quantize NAME.input (float32) and NAME.quantized (blocks). Everything is little-endian and has
-no header. The seed is fixed.
+For each format NAME, OUT_DIR gets NAME.blocks (raw blocks) and NAME.values (the float32 that they dequantize to), and
+for those that the package can quantize NAME.input (float32) and NAME.quantized (blocks). Everything is little-endian
+and has no header. The seed is fixed.
 """
 import itertools
 import os
@@ -23,7 +23,8 @@ SCALES = {
 }
 
 # Zeros, the least and largest subnormal, the least and largest normal, 1, infinities, NaNs.
-EXTREME_HALVES = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF, 0xFBFF, 0x3C00, 0x7C00, 0xFC00, 0x7C01, 0x7E00, 0xFE00]
+EXTREME_HALVES = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF, 0xFBFF, 0x3C00, 0x7C00, 0xFC00, 0x7C01,
+                  0x7E00, 0xFE00]
 
 
 def random_blocks(rng, name):
@@ -50,7 +51,7 @@ def near_every(bits, step):
 
 
 def q8_0_input(rng):
-    """Normal values over magnitudes whose scale a half holds, underflows and overflows; zeros; exact ties and near ones; an outlier."""
+    """Normal values over magnitudes whose scale a half holds, underflows and overflows; zeros; ties; an outlier."""
     exponents = rng.uniform(-9, 8, (2000, 1))
     normal = rng.standard_normal((2000, 32)) * 10.0**exponents
     ties = rng.integers(-127, 127, (200, 32)) + 0.5
