@@ -1,4 +1,4 @@
-# What every folder's CMakeLists.txt uses: tercet_library, tercet_executable, tercet_test, tercet_oracle, tercet_bench,
+# What every folder's CMakeLists.txt uses: tercet_library, tercet_executable, tercet_test, tercet_oracle, tercet_program,
 # tercet_fuzz. Programs for users land in the build folder itself (build/tercet), all others in its bin/.
 
 find_package(Threads REQUIRED)
@@ -27,7 +27,6 @@ endif()
 
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 add_custom_target(thread_tests)  # the tests labelled `threads`
-add_custom_target(bench)
 add_custom_target(fuzzers)
 
 # tercet_library(NAME SOURCES a.cc... [DEPS other...] [LINK lib...])   makes target tercet_NAME
@@ -87,16 +86,12 @@ function(tercet_test name)
                                           FIXTURES_REQUIRED "${ARG_ORACLES}")
 endfunction()
 
-# tercet_bench(NAME SOURCES x_bench.cc... [DEPS lib...] [LINK lib...] [ARGS...])   a program that measures; the target `bench`
-# builds and runs them one after another, nothing else does
-function(tercet_bench name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK;ARGS" ${ARGN})
+# tercet_program(NAME SOURCES x.cc... [DEPS lib...] [LINK lib...])   a program for ourselves, built when it is asked for
+function(tercet_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
   add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK})
-  target_compile_definitions(${name} PRIVATE TERCET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  add_custom_target(run_${name} COMMAND ${name} ${ARG_ARGS} USES_TERMINAL)
-  add_dependencies(bench run_${name})
 endfunction()
 
 # tercet_fuzz(NAME SOURCES x_fuzz.cc [DEPS lib...])   a libFuzzer program; only with TERCET_FUZZ (clang)
