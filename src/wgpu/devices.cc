@@ -131,7 +131,13 @@ Result<backend::DeviceInfo> describe(WGPUAdapter adapter, int index) {
 }  // namespace
 
 Result<std::vector<backend::DeviceInfo>> list_devices() {
-  const Instance instance(wgpuCreateInstance(nullptr));
+  // The instance, too, is told to leave OpenGL alone: otherwise it loads EGL, whose drivers leak.
+  WGPUInstanceExtras extras{};
+  extras.chain.sType = static_cast<WGPUSType>(WGPUSType_InstanceExtras);
+  extras.backends = kBackends;
+  WGPUInstanceDescriptor descriptor{};
+  descriptor.nextInChain = &extras.chain;
+  const Instance instance(wgpuCreateInstance(&descriptor));
   if (!instance) return error(Code::kDevice, "wgpu: wgpu-native made no instance, want one");
 
   WGPUInstanceEnumerateAdapterOptions options{};
