@@ -2,6 +2,7 @@
 # time each starts in seconds. The variables are for the command line:
 #   ARGS        what `make run` gives the program          make run ARGS="chat"
 #   CMAKE_ARGS  extra settings of the release build        make build CMAKE_ARGS=-DTERCET_CUDA=off
+#   BENCH_ARGS  what `make bench` gives bench/run.py       make bench BENCH_ARGS="--models demo --peer /opt/llama-bench"
 #   JOBS        how many tests run at a time (default: one a core)
 #   PREFIX      where `make install` puts it               make install PREFIX=$HOME/.local
 # TERCET_SETUP=off in the environment skips the set-up, for systems whose packages are installed in another way.
@@ -24,8 +25,10 @@ test: build/build.ninja
 build: build/build.ninja
 	@cmake --build build --target tercet
 
+# BENCH_ARGS, for example --peer=PATH/llama-bench: see bench/run.py
 bench: build
-	@cmake --build build --target bench
+	@cmake --build build --target tokenizer_bench
+	@build/venv/bin/python bench/run.py $(BENCH_ARGS)
 
 # setup.sh looks every time, and touches its stamp only when it changed something; then CMake looks again too.
 build/setup.stamp: FORCE

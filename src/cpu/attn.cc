@@ -1,9 +1,9 @@
 // attn   contract: docs/stages.md#attn   mirrors: ref/attn.cc
-//   s_p = q . k_p / sqrt(d_head) for p <= position; a = sum_p softmax(s)_p v_p; query head i reads KV head i / (n_head
-//   / n_head_kv) q: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head]   a:
-//   [n_row, n_head, d_head] f32 launch: (row, KV head) a piece, or with few rows (row, KV head, segment)     sum: f32,
-//   kernels.h's order within a segment of 1,024 positions, segments merged in order: the same whichever way the work
-//   was cut cost: reads the context's keys and values once for all query heads of a group; bandwidth-bound in decode
+//   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i / (n_head / n_head_kv)
+//   q, a: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head] f32 or f16
+//   launch: (row, KV head) a piece, or with few rows (row, KV head, segment)
+//   sum: f32, kernels.h's order within a segment of 1,024 positions, segments merged in order, whichever way work was cut
+//   cost: reads the context's keys and values once for all query heads of a group; bandwidth-bound in decode
 #include <algorithm>
 #include <cmath>
 

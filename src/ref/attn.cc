@@ -1,7 +1,7 @@
 // attn   contract: docs/stages.md#attn   mirrors: cpu/attn.cc
-//   s_p = q . k_p / sqrt(d_head) for p <= position; a = sum_p softmax(s)_p v_p; query head i reads KV head i / (n_head
-//   / n_head_kv) q: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head]   a:
-//   [n_row, n_head, d_head] f32 sum: double, position order, after the largest score is taken off
+//   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i / (n_head / n_head_kv)
+//   q, a: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head] f32 or f16
+//   sum: double, position order, after the largest score is taken off
 #include <algorithm>
 #include <cmath>
 

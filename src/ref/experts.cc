@@ -1,7 +1,7 @@
 // experts   contract: docs/stages.md#experts   mirrors: cpu/experts.cc
 //   y = sum_i w_i down_e(silu(gate_e h) * up_e h), e = ids_i, in slot order; x = x + y
-//   h, x, y: [n_row, d_model] f32   gate, up: [n_expert][d_ff, d_model] quantized   down: [n_expert][d_model, d_ff]
-//   quantized sum: double, index order, then slot order; the residual is added in f32
+//   h, x, y: [n_row, d_model] f32   gate, up: [n_expert][d_ff, d_model]   down: [n_expert][d_model, d_ff] quantized
+//   sum: double, index order, then slot order; the residual is added in f32
 #include <cmath>
 
 #include "ref/context.h"
