@@ -1,0 +1,89 @@
+// Owns what the engine knows of one request on its way: its tokens, its text, and its place in the schedule.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "backend/batch.h"
+#include "base/clock.h"
+#include "engine/request.h"
+#include "engine/text_stream.h"
+
+namespace tercet::engine {
+
+// How often a sequence has said what, as backend::Output::counts wants it.
+class TokenCounts {
+ public:
+  void add_prompt(TokenId token) { entry(token).in_prompt = true; }
+  void add_output(TokenId token) { ++entry(token).n_output; }
+  std::span<const backend::TokenCount> all() const { return counts_; }
+
+ private:
+  backend::TokenCount& entry(TokenId token) {
+    const auto [it, is_new] = index_.try_emplace(token, counts_.size());
+    if (is_new) counts_.push_back({token, 0, false});
+    return counts_[it->second];
+  }
+  std::vector<backend::TokenCount> counts_;
+  std::unordered_map<TokenId, size_t> index_;
+};
+
+// Where a sequence stands with the Scheduler, which alone writes this.
+struct Placement {
+  enum class State { kWaiting, kActive, kDone };
+  State state = State::kWaiting;
+  int slot = -1;
+  std::vector<backend::PageId> pages;
+  int n_submitted = 0;  // positions that are in the KV cache once the steps in flight are done
+  int n_drawing = 0;    // tokens that steps in flight will sample
+  int n_in_flight = 0;  // steps in flight that have rows of it
+};
+
+struct Sequence {
+  Sequence(RequestId id_, Request request_, Callbacks callbacks_, const tokenizer::Tokenizer* tokenizer, int n_ctx)
+      : id(id_),
+        request(std::move(request_)),
+        callbacks(std::move(callbacks_)),
+        tokens(std::move(request.prompt)),
+        n_prompt(static_cast<int>(tokens.size())),
+        max_output(std::min(request.max_output.value_or(n_ctx), n_ctx - n_prompt)),
+        text(tokenizer, request.stop) {
+    if (!uses_counts()) return;
+    for (const TokenId token : tokens) counts.add_prompt(token);
+  }
+
+  int n_known() const { return static_cast<int>(tokens.size()); }
+  int n_output() const { return n_known() - n_prompt; }
+  bool uses_counts() const {
+    const backend::Sampling& s = request.sampling;
+    return s.repeat_penalty != 1.0F || s.presence_penalty != 0.0F || s.frequency_penalty != 0.0F;
+  }
+
+  // Rows that could be submitted now: positions whose token is known or is being sampled by a step in flight, and that
+  // are needed for a token still to be sampled.
+  int n_ready() const {
+    const int n_token = n_known() + place.n_drawing;
+    if (max_output > 0 && n_token - n_prompt >= max_output) return 0;
+    return n_token - place.n_submitted;
+  }
+
+  RequestId id;
+  Request request;
+  Callbacks callbacks;
+  std::vector<TokenId> tokens;  // the prompt, then the output as far as it is known
+  int n_prompt;
+  int max_output;  // what the request and the context allow
+  TextStream text;
+  TokenCounts counts;  // empty unless a penalty is in effect
+  Placement place;
+
+  Stopwatch clock;  // since add()
+  std::optional<double> start_ms, first_token_ms;
+  double prompt_done_ms = 0;
+};
+
+}  // namespace tercet::engine
