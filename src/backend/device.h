@@ -21,16 +21,11 @@ enum class DeviceKind {
 // A stable, lower-case name, as `tercet devices --json` carries it.
 constexpr std::string_view device_kind_name(DeviceKind kind) {
   switch (kind) {
-    case DeviceKind::kCpu:
-      return "cpu";
-    case DeviceKind::kDiscrete:
-      return "discrete";
-    case DeviceKind::kIntegrated:
-      return "integrated";
-    case DeviceKind::kSoftware:
-      return "software";
-    case DeviceKind::kUnknown:
-      break;
+    case DeviceKind::kCpu: return "cpu";
+    case DeviceKind::kDiscrete: return "discrete";
+    case DeviceKind::kIntegrated: return "integrated";
+    case DeviceKind::kSoftware: return "software";
+    case DeviceKind::kUnknown: break;
   }
   return "unknown";
 }

@@ -29,24 +29,15 @@ enum class Code {
 // A stable, lower-case name, as the JSON error object carries it.
 constexpr std::string_view code_name(Code code) {
   switch (code) {
-    case Code::kInvalidArgument:
-      return "invalid_argument";
-    case Code::kNotFound:
-      return "not_found";
-    case Code::kCorrupt:
-      return "corrupt";
-    case Code::kUnsupported:
-      return "unsupported";
-    case Code::kLimit:
-      return "limit";
-    case Code::kIo:
-      return "io";
-    case Code::kOutOfMemory:
-      return "out_of_memory";
-    case Code::kDevice:
-      return "device";
-    case Code::kCancelled:
-      return "cancelled";
+    case Code::kInvalidArgument: return "invalid_argument";
+    case Code::kNotFound: return "not_found";
+    case Code::kCorrupt: return "corrupt";
+    case Code::kUnsupported: return "unsupported";
+    case Code::kLimit: return "limit";
+    case Code::kIo: return "io";
+    case Code::kOutOfMemory: return "out_of_memory";
+    case Code::kDevice: return "device";
+    case Code::kCancelled: return "cancelled";
   }
   return "unknown";
 }

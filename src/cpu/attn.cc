@@ -1,8 +1,8 @@
 // attn   contract: docs/stages.md#attn   mirrors: ref/attn.cc
-//   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i / (n_head / n_head_kv)
+//   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i n_head_kv / n_head
 //   q, a: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head] f32 or f16
 //   launch: (row, KV head) a piece, or with few rows (row, KV head, segment)
-//   sum: f32, kernels.h's order within a segment of 1,024 positions, segments merged in order, whichever way work was cut
+//   sum: f32, kernels.h's order within a segment of 1,024 positions, segments merged in order, however work is cut
 //   cost: reads the context's keys and values once for all query heads of a group; bandwidth-bound in decode
 #include <algorithm>
 #include <cmath>

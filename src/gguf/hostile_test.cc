@@ -99,18 +99,10 @@ void mutate(std::vector<std::byte>& bytes, size_t n_header, bool may_resize, std
     return std::pair(bytes.begin() + static_cast<ptrdiff_t>(begin), bytes.begin() + static_cast<ptrdiff_t>(end));
   };
   switch (below(may_resize ? 7 : 5)) {
-    case 0:
-      bytes[below(n_header)] ^= static_cast<std::byte>(1u << below(8));
-      break;
-    case 1:
-      bytes[below(n_header)] = static_cast<std::byte>(below(256));
-      break;
-    case 2:
-      put(static_cast<uint32_t>(odd));
-      break;
-    case 3:
-      put(odd);
-      break;
+    case 0: bytes[below(n_header)] ^= static_cast<std::byte>(1u << below(8)); break;
+    case 1: bytes[below(n_header)] = static_cast<std::byte>(below(256)); break;
+    case 2: put(static_cast<uint32_t>(odd)); break;
+    case 3: put(odd); break;
     case 4: {
       const auto [begin, end] = piece();
       std::copy(begin, end, bytes.begin() + static_cast<ptrdiff_t>(below(n_header - 64)));

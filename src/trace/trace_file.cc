@@ -43,19 +43,14 @@ int64_t tap_width(Tap tap, const model::Config& config) {
     case Tap::kFfnNorm:
     case Tap::kFfnMoeOut:
     case Tap::kLOut:
-    case Tap::kResultNorm:
-      return config.d_model;
+    case Tap::kResultNorm: return config.d_model;
     case Tap::kQcur:
-    case Tap::kKqvOut:
-      return config.d_q();
+    case Tap::kKqvOut: return config.d_q();
     case Tap::kKcur:
-    case Tap::kVcur:
-      return config.d_kv();
+    case Tap::kVcur: return config.d_kv();
     case Tap::kFfnMoeTopk:
-    case Tap::kFfnMoeWeightsNorm:
-      return config.n_expert_used;
-    case Tap::kResultOutput:
-      return config.n_vocab;
+    case Tap::kFfnMoeWeightsNorm: return config.n_expert_used;
+    case Tap::kResultOutput: return config.n_vocab;
   }
   CHECK(false);
 }

@@ -30,27 +30,19 @@ std::string text(WGPUStringView view) {
 
 backend::DeviceKind kind(WGPUAdapterType type) {
   switch (type) {
-    case WGPUAdapterType_DiscreteGPU:
-      return backend::DeviceKind::kDiscrete;
-    case WGPUAdapterType_IntegratedGPU:
-      return backend::DeviceKind::kIntegrated;
-    case WGPUAdapterType_CPU:
-      return backend::DeviceKind::kSoftware;
-    default:
-      return backend::DeviceKind::kUnknown;
+    case WGPUAdapterType_DiscreteGPU: return backend::DeviceKind::kDiscrete;
+    case WGPUAdapterType_IntegratedGPU: return backend::DeviceKind::kIntegrated;
+    case WGPUAdapterType_CPU: return backend::DeviceKind::kSoftware;
+    default: return backend::DeviceKind::kUnknown;
   }
 }
 
 std::string_view api_name(WGPUBackendType type) {
   switch (type) {
-    case WGPUBackendType_Vulkan:
-      return "vulkan";
-    case WGPUBackendType_Metal:
-      return "metal";
-    case WGPUBackendType_D3D12:
-      return "d3d12";
-    default:
-      return "unknown";
+    case WGPUBackendType_Vulkan: return "vulkan";
+    case WGPUBackendType_Metal: return "metal";
+    case WGPUBackendType_D3D12: return "d3d12";
+    default: return "unknown";
   }
 }
 

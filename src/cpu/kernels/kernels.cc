@@ -33,12 +33,9 @@ Tables find_tables() {
 int64_t bytes_of(ActKind kind, int64_t n_col) {
   const int64_t n_group = (n_col + kGroupCols - 1) / kGroupCols;
   switch (kind) {
-    case ActKind::kI16:
-      return n_group * static_cast<int64_t>(sizeof(BlockI16));
-    case ActKind::kI8:
-      return n_group * static_cast<int64_t>(sizeof(BlockI8));
-    case ActKind::kF32:
-      break;
+    case ActKind::kI16: return n_group * static_cast<int64_t>(sizeof(BlockI16));
+    case ActKind::kI8: return n_group * static_cast<int64_t>(sizeof(BlockI8));
+    case ActKind::kF32: break;
   }
   return n_col * static_cast<int64_t>(sizeof(float));
 }

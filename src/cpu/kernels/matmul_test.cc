@@ -19,14 +19,10 @@ enum class Scales { kOrdinary, kExtreme };
 // Where the halves of a block stand that scale it.
 std::vector<int> scale_offsets(Type type) {
   switch (type) {
-    case Type::kQ4_K:
-      return {0, 2};
-    case Type::kQ6_K:
-      return {208};
-    case Type::kQ8_0:
-      return {0};
-    default:
-      return {};
+    case Type::kQ4_K: return {0, 2};
+    case Type::kQ6_K: return {208};
+    case Type::kQ8_0: return {0};
+    default: return {};
   }
 }
 
@@ -202,12 +198,9 @@ void check(Type type, int64_t n_out, int64_t n_col, int64_t n_row, Scales scales
 std::vector<int64_t> columns(Type type) {
   switch (type) {
     case Type::kQ4_K:
-    case Type::kQ6_K:
-      return {256, 512, 1024};
-    case Type::kQ8_0:
-      return {32, 224, 256, 288, 544};
-    default:
-      return {1, 15, 16, 17, 255, 257};
+    case Type::kQ6_K: return {256, 512, 1024};
+    case Type::kQ8_0: return {32, 224, 256, 288, 544};
+    default: return {1, 15, 16, 17, 255, 257};
   }
 }
 
