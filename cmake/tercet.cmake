@@ -1,10 +1,11 @@
-# What every folder's CMakeLists.txt uses: tercet_library, tercet_test, tercet_oracle, tercet_fuzz.
-include(CheckCXXCompilerFlag)
+# What every folder's CMakeLists.txt uses: tercet_library, tercet_executable, tercet_test, tercet_oracle, tercet_program,
+# tercet_fuzz. Programs for users land in the build folder itself (build/tercet), all others in its bin/.
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(Python3 COMPONENTS Interpreter)
 
 # Reference packages (gguf, tokenizers, jinja2, numpy, safetensors) live in a venv that tools/setup.sh makes.
@@ -24,12 +25,28 @@ if(TERCET_SANITIZE)
   target_link_options(tercet_flags INTERFACE -fsanitize=${TERCET_SANITIZE})
 endif()
 
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+add_custom_target(thread_tests)  # the tests labelled `threads`
+add_custom_target(fuzzers)
+
 # tercet_library(NAME SOURCES a.cc... [DEPS other...] [LINK lib...])   makes target tercet_NAME
 function(tercet_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
   add_library(tercet_${name} STATIC ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(tercet_${name} PUBLIC tercet_flags ${ARG_DEPS} ${ARG_LINK})
+endfunction()
+
+# tercet_executable(NAME SOURCES a.cc... [DEPS other...] [LINK lib...])   a program for users: build/NAME
+# Once installed it finds its private libraries beside it, wherever the prefix is.
+function(tercet_executable name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  list(TRANSFORM ARG_DEPS PREPEND tercet_)
+  target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK})
+  file(RELATIVE_PATH private_libraries "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}/tercet")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}"
+                                           INSTALL_RPATH "$ORIGIN/${private_libraries}")
 endfunction()
 
 # tercet_oracle(NAME SCRIPT [ARGS...])   a test that runs a Python script of reference packages; it writes what the
@@ -42,23 +59,39 @@ function(tercet_oracle name script)
     ENVIRONMENT "TERCET_SOURCE_DIR=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
+add_library(tercet_test_main STATIC "${PROJECT_SOURCE_DIR}/src/base/test_main.cc")
+target_link_libraries(tercet_test_main PUBLIC tercet_flags GTest::gtest)
+
 # tercet_test(NAME SOURCES x_test.cc... [DEPS lib...] [LINK lib...] [ORACLES name...] [LABELS l...] [TIMEOUT s])
 # One CTest entry a program. The tests find the sources and the oracle's output by TERCET_SOURCE_DIR, TERCET_ORACLE_DIR.
+# A program of which every test was skipped (GTEST_SKIP) is Skipped in CTest's summary; so tests that need a device have
+# a program of their own. Labels: gpu (needs a device), threads (runs under tsan as well), slow.
 function(tercet_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LINK;ORACLES;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
-  target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK} GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK} tercet_test_main)
   target_compile_definitions(${name} PRIVATE TERCET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              TERCET_BINARY_DIR="${PROJECT_BINARY_DIR}"
                                              TERCET_ORACLE_DIR="${PROJECT_BINARY_DIR}/oracle")
   add_test(NAME ${name} COMMAND ${name})
+  if("threads" IN_LIST ARG_LABELS)
+    add_dependencies(thread_tests ${name})
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
   list(TRANSFORM ARG_ORACLES PREPEND oracle_)
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77
                                           FIXTURES_REQUIRED "${ARG_ORACLES}")
+endfunction()
+
+# tercet_program(NAME SOURCES x.cc... [DEPS lib...] [LINK lib...])   a program for ourselves, built when it is asked for
+function(tercet_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  list(TRANSFORM ARG_DEPS PREPEND tercet_)
+  target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK})
 endfunction()
 
 # tercet_fuzz(NAME SOURCES x_fuzz.cc [DEPS lib...])   a libFuzzer program; only with TERCET_FUZZ (clang)
@@ -71,4 +104,5 @@ function(tercet_fuzz name)
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${name})
 endfunction()

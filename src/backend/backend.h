@@ -61,8 +61,8 @@ struct Options {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string_view name() const = 0;    // "cpu"
-  virtual std::string device() const = 0;       // "AMD EPYC, 2 threads, avx512-vnni"
+  virtual std::string_view name() const = 0;  // "cpu"
+  virtual std::string device() const = 0;     // "AMD EPYC, 2 threads, avx512-vnni"
   virtual const Limits& limits() const = 0;
 
   // Enqueues a step; two may be in flight. `trace` may be null and must live until the step was waited for.

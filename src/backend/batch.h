@@ -32,7 +32,8 @@ struct PageCopy {
   PageId from, to;
 };
 
-// What a sequence has said so far, for the penalties. The token behind a kLast row is not yet in here: the backend adds it.
+// What a sequence has said so far, for the penalties. The token behind a kLast row is not yet in here: the backend adds
+// it.
 struct TokenCount {
   TokenId token;
   int32_t n_output;  // times it was generated
@@ -59,10 +60,10 @@ struct Sampling {
 
 // What to give back for one row.
 struct Output {
-  int32_t row = 0;           // index into Batch::rows
-  bool sample = true;        // choose a token and remember it as the slot's last
-  bool logits = false;       // give the n_vocab raw logits back
-  int32_t n_logprob = 0;     // give the K most probable tokens (of the raw logits) and the sampled token's
+  int32_t row = 0;        // index into Batch::rows
+  bool sample = true;     // choose a token and remember it as the slot's last
+  bool logits = false;    // give the n_vocab raw logits back
+  int32_t n_logprob = 0;  // give the K most probable tokens (of the raw logits) and the sampled token's
   Sampling sampling;
   uint64_t random_counter = 0;  // the draw is a function of (seed, random_counter) alone
   std::span<const TokenCount> counts;

@@ -33,8 +33,8 @@ class Step {
   std::vector<uint32_t> masks_;
 };
 
-// The KV cache: [n_layer][keys, values][n_page][n_head_kv][page_size][d_head] of f32 or f16 in anonymous memory, which the
-// kernel hands out as it is touched.
+// The KV cache: [n_layer][keys, values][n_page][n_head_kv][page_size][d_head] of f32 or f16 in anonymous memory,
+// which the kernel hands out as it is touched.
 class HostKv {
  public:
   static Result<std::unique_ptr<HostKv>> allocate(const KvLayout& layout);

@@ -11,13 +11,20 @@
 namespace tercet::backend {
 
 enum class Tap : uint8_t {
-  kInpEmbd,                                                  // embed
-  kAttnNorm, kQcur, kKcur, kVcur,                            // attn_in (q and k after RoPE)
-  kKqvOut,                                                   // attn
-  kFfnInp,                                                   // attn_out
-  kFfnNorm, kFfnMoeTopk, kFfnMoeWeightsNorm,                 // route
-  kFfnMoeOut, kLOut,                                         // experts
-  kResultNorm, kResultOutput,                                // head
+  kInpEmbd,  // embed
+  kAttnNorm,
+  kQcur,
+  kKcur,
+  kVcur,    // attn_in (q and k after RoPE)
+  kKqvOut,  // attn
+  kFfnInp,  // attn_out
+  kFfnNorm,
+  kFfnMoeTopk,
+  kFfnMoeWeightsNorm,  // route
+  kFfnMoeOut,
+  kLOut,  // experts
+  kResultNorm,
+  kResultOutput,  // head
 };
 inline constexpr int kNumTap = 14;
 
@@ -29,12 +36,19 @@ struct TapInfo {
 
 inline constexpr std::array<TapInfo, kNumTap> kTapInfo = {{
     {"inp_embd", false, false},
-    {"attn_norm", true, false}, {"Qcur", true, false}, {"Kcur", true, false}, {"Vcur", true, false},
+    {"attn_norm", true, false},
+    {"Qcur", true, false},
+    {"Kcur", true, false},
+    {"Vcur", true, false},
     {"kqv_out", true, false},
     {"ffn_inp", true, false},
-    {"ffn_norm", true, false}, {"ffn_moe_topk", true, true}, {"ffn_moe_weights_norm", true, false},
-    {"ffn_moe_out", true, false}, {"l_out", true, false},
-    {"result_norm", false, false}, {"result_output", false, false},
+    {"ffn_norm", true, false},
+    {"ffn_moe_topk", true, true},
+    {"ffn_moe_weights_norm", true, false},
+    {"ffn_moe_out", true, false},
+    {"l_out", true, false},
+    {"result_norm", false, false},
+    {"result_output", false, false},
 }};
 
 constexpr const TapInfo& tap_info(Tap tap) { return kTapInfo[static_cast<size_t>(tap)]; }
@@ -56,7 +70,7 @@ struct TapView {
   std::span<int32_t> ids;
 };
 
-// Takes the taps as they are computed, in the order of the forward pass. Called from the thread that waits for the step.
+// Takes the taps as they are computed, in the order of the forward pass, on the thread that waits for the step.
 class TraceSink {
  public:
   virtual ~TraceSink() = default;

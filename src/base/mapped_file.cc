@@ -13,6 +13,7 @@
 #include <mutex>
 #include <system_error>
 
+#include "base/checked.h"
 #include "base/text.h"
 
 namespace tercet {
@@ -89,8 +90,9 @@ int take_slot(const void* data, size_t n_byte) {
     Slot& slot = g_slots[i];
     if (slot.end.load() != 0) continue;
     slot.damaged.store(false);
-    slot.begin.store(reinterpret_cast<uintptr_t>(data));
-    slot.end.store(reinterpret_cast<uintptr_t>(data) + n_byte);
+    const auto begin = reinterpret_cast<uintptr_t>(data);
+    slot.begin.store(begin);
+    slot.end.store(*checked_align_up(begin + n_byte, g_page_bytes));  // the map's last page is ours to its end
     return static_cast<int>(i);
   }
   return -1;

@@ -114,6 +114,17 @@ TEST_F(MappedFileTest, AFileThatShrinksIsAnErrorAndNotASignal) {
   EXPECT_EQ(status.error().message, path + ": shrank while it was mapped: 8192 bytes, want 1048576");
 }
 
+// Vector loads may run over the end of the last row; that page can vanish like the others.
+TEST_F(MappedFileTest, TheLastPageIsGuardedToItsEnd) {
+  const std::string path = make_file("odd", 4096 + 10);
+  const auto file = MappedFile::open(path);
+  ASSERT_TRUE(file.has_value());
+  ASSERT_EQ(::truncate(path.c_str(), 0), 0);
+  const auto* const beyond = reinterpret_cast<const volatile char*>((*file)->bytes().data()) + 4096 + 100;
+  EXPECT_EQ(*beyond, 0);
+  EXPECT_FALSE((*file)->check_intact().has_value());
+}
+
 TEST_F(MappedFileTest, AFileThatShrankAndGrewAgainIsStillAnError) {
   const std::string path = make_file("regrows", 1 << 16);
   const auto file = MappedFile::open(path);

@@ -68,15 +68,15 @@ template <typename... Args>
 #define TERCET_CONCAT(a, b) TERCET_CONCAT_INNER(a, b)
 
 // Leaves the function with the error of a Status or Result that holds one.
-#define RETURN_IF_ERROR(expr)                                                      \
-  do {                                                                             \
-    auto&& tercet_status_ = (expr);                                                \
+#define RETURN_IF_ERROR(expr)                                                           \
+  do {                                                                                  \
+    auto&& tercet_status_ = (expr);                                                     \
     if (!tercet_status_) return tl::make_unexpected(std::move(tercet_status_).error()); \
   } while (false)
 
 // ASSIGN_OR_RETURN(auto x, f()): x is f()'s value, or the function returns its error.
 #define ASSIGN_OR_RETURN(lhs, expr) ASSIGN_OR_RETURN_INNER(TERCET_CONCAT(tercet_result_, __LINE__), lhs, expr)
-#define ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)                         \
-  auto tmp = (expr);                                                   \
-  if (!tmp) return tl::make_unexpected(std::move(tmp).error());        \
+#define ASSIGN_OR_RETURN_INNER(tmp, lhs, expr)                  \
+  auto tmp = (expr);                                            \
+  if (!tmp) return tl::make_unexpected(std::move(tmp).error()); \
   lhs = *std::move(tmp)

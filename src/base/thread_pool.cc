@@ -28,7 +28,7 @@ ThreadPool::~ThreadPool() {
   {
     const std::scoped_lock lock(mutex_);
     stop_.store(true);
-    generation_.fetch_add(1);
+    state_.fetch_add(kOneJob);
   }
   wake_.notify_all();
   for (auto& worker : workers_) worker.join();
@@ -54,39 +54,52 @@ void ThreadPool::run(int64_t n, int64_t grain, Call call, void* context) {
   n_ = n;
   grain_ = grain;
   next_.store(0, std::memory_order_relaxed);
-  n_busy_.store(n_thread_ - 1, std::memory_order_relaxed);
-  // Sequentially consistent on purpose: either a worker that goes to sleep sees the new generation, or we see it asleep.
-  generation_.fetch_add(1);
+  // Sequentially consistent on purpose: either a worker that goes to sleep sees the new job, or we see it asleep.
+  state_.store((state_.load(std::memory_order_relaxed) + kOneJob) | kOpen);
   if (n_asleep_.load() > 0) {
-    { const std::scoped_lock lock(mutex_); }
+    {
+      const std::scoped_lock lock(mutex_);
+    }
     wake_.notify_all();
   }
   work(0);
-  for (int spin = 0; n_busy_.load(std::memory_order_acquire) != 0; ++spin) {
+  state_.fetch_and(~kOpen);
+  for (int spin = 0; (state_.load(std::memory_order_acquire) & kWorkerMask) != 0; ++spin) {
     pause();
-    // A worker may have lost its core to somebody else; give it ours.
+    // A worker may have lost its core in the middle of a piece; give it ours.
     if (spin > kSpins) std::this_thread::yield();
   }
 }
 
+// Counts this worker into the job that `state` showed, if it is still open.
+bool ThreadPool::enter(uint64_t state) {
+  const uint64_t job = state / kOneJob;
+  while ((state & kOpen) != 0 && state / kOneJob == job)
+    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) return true;
+  return false;
+}
+
 void ThreadPool::worker_main(int thread) {
-  uint64_t seen = 0;
+  uint64_t seen = 0;  // the last job that this worker looked at
   for (;;) {
     int spin = 0;
-    while (generation_.load(std::memory_order_acquire) == seen) {
+    uint64_t state = state_.load(std::memory_order_acquire);
+    while (state / kOneJob == seen) {
       if (++spin < kSpins) {
         pause();
-        continue;
+      } else {
+        std::unique_lock lock(mutex_);
+        n_asleep_.fetch_add(1);
+        wake_.wait(lock, [&] { return state_.load() / kOneJob != seen; });
+        n_asleep_.fetch_sub(1);
       }
-      std::unique_lock lock(mutex_);
-      n_asleep_.fetch_add(1);
-      wake_.wait(lock, [&] { return generation_.load() != seen; });
-      n_asleep_.fetch_sub(1);
+      state = state_.load(std::memory_order_acquire);
     }
-    ++seen;
     if (stop_.load()) return;
+    seen = state / kOneJob;
+    if (!enter(state)) continue;
     work(thread);
-    n_busy_.fetch_sub(1, std::memory_order_release);
+    state_.fetch_sub(1, std::memory_order_release);
   }
 }
 

@@ -28,14 +28,10 @@ struct SamplingValues {
 enum class Origin { kRequest, kFile, kFamily, kProgram };
 constexpr std::string_view origin_name(Origin origin) {
   switch (origin) {
-    case Origin::kRequest:
-      return "request";
-    case Origin::kFile:
-      return "file";
-    case Origin::kFamily:
-      return "family";
-    case Origin::kProgram:
-      return "program";
+    case Origin::kRequest: return "request";
+    case Origin::kFile: return "file";
+    case Origin::kFamily: return "family";
+    case Origin::kProgram: return "program";
   }
   return "unknown";
 }

@@ -35,14 +35,10 @@ inline constexpr size_t kMaxStopBytes = 1024;  // in each
 enum class FinishReason { kStop, kLength, kCancelled, kError };
 constexpr std::string_view finish_reason_name(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kCancelled:
-      return "cancelled";
-    case FinishReason::kError:
-      return "error";
+    case FinishReason::kStop: return "stop";
+    case FinishReason::kLength: return "length";
+    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kError: return "error";
   }
   return "unknown";
 }

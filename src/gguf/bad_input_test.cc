@@ -4,7 +4,7 @@
 #include <ostream>
 
 #include "gguf/gguf.h"
-#include "gguf/raw_file.h"
+#include "gguf/test_files.h"
 
 namespace tercet::gguf {
 namespace {

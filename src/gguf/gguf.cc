@@ -73,10 +73,6 @@ Result<std::vector<T>> get_array(const File& file, std::string_view key, std::op
   return converted;
 }
 
-constexpr std::string_view kWantU32 = "an integer from 0 to 4294967295";
-constexpr std::string_view kWantI32 = "an integer from -2147483648 to 2147483647";
-constexpr std::string_view kWantF32 = "a float";
-
 }  // namespace
 
 Result<std::unique_ptr<File>> File::open(const std::string& path) {
@@ -115,15 +111,19 @@ const TensorInfo* File::find_tensor(std::string_view name) const {
   return find_by_name(contents_.tensors, &TensorInfo::name, contents_.by_name, name);
 }
 
-Result<uint32_t> File::get_u32(std::string_view key) const { return get(*this, key, to_integer<uint32_t>, kWantU32); }
+Result<uint32_t> File::get_u32(std::string_view key) const {
+  return get(*this, key, to_integer<uint32_t>, "an integer from 0 to 4294967295");
+}
 
 Result<uint64_t> File::get_u64(std::string_view key) const {
   return get(*this, key, to_integer<uint64_t>, "an integer of at least 0");
 }
 
-Result<int32_t> File::get_i32(std::string_view key) const { return get(*this, key, to_integer<int32_t>, kWantI32); }
+Result<int32_t> File::get_i32(std::string_view key) const {
+  return get(*this, key, to_integer<int32_t>, "an integer from -2147483648 to 2147483647");
+}
 
-Result<float> File::get_f32(std::string_view key) const { return get(*this, key, to_float, kWantF32); }
+Result<float> File::get_f32(std::string_view key) const { return get(*this, key, to_float, "a float"); }
 
 Result<bool> File::get_bool(std::string_view key) const { return get(*this, key, to_alternative<bool>, "a bool"); }
 

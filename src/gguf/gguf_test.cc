@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <limits>
 
-#include "gguf/raw_file.h"
+#include "gguf/test_files.h"
 #include "gguf/writer.h"
 
 namespace tercet::gguf {
@@ -100,6 +100,8 @@ TEST_F(Getters, NameWhatWasSeenAndWanted) {
   EXPECT_EQ(message_of(file_->get_u32("i8")), "m.gguf: key 'i8': is int8 -3, want an integer from 0 to 4294967295");
   EXPECT_EQ(message_of(file_->get_u32("u64")),
             "m.gguf: key 'u64': is uint64 1099511627776, want an integer from 0 to 4294967295");
+  EXPECT_EQ(message_of(file_->get_u32("nan")),
+            "m.gguf: key 'nan': is float32 nan, want an integer from 0 to 4294967295");
   EXPECT_EQ(message_of(file_->get_i32("u32")),
             "m.gguf: key 'u32': is uint32 4000000000, want an integer from -2147483648 to 2147483647");
   EXPECT_EQ(message_of(file_->get_u64("i8")), "m.gguf: key 'i8': is int8 -3, want an integer of at least 0");
@@ -151,7 +153,7 @@ TEST(File, KeepsItsMetadataWhenTheBytesChange) {
 }
 
 TEST(File, AFileThatShrinksLaterIsAnErrorAndNotASignal) {
-  const std::string path = testing::TempDir() + "tercet_shrinks.gguf";
+  const std::string path = temp_path("shrinks.gguf");
   const std::vector<std::byte> weights(1 << 20, std::byte{1});
   Writer writer;
   writer.add("general.architecture", "qwen3moe");

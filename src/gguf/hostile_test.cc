@@ -9,7 +9,7 @@
 #include <random>
 
 #include "base/text.h"
-#include "gguf/raw_file.h"
+#include "gguf/test_files.h"
 #include "gguf/touch.h"
 #include "gguf/writer.h"
 
@@ -99,18 +99,10 @@ void mutate(std::vector<std::byte>& bytes, size_t n_header, bool may_resize, std
     return std::pair(bytes.begin() + static_cast<ptrdiff_t>(begin), bytes.begin() + static_cast<ptrdiff_t>(end));
   };
   switch (below(may_resize ? 7 : 5)) {
-    case 0:
-      bytes[below(n_header)] ^= static_cast<std::byte>(1u << below(8));
-      break;
-    case 1:
-      bytes[below(n_header)] = static_cast<std::byte>(below(256));
-      break;
-    case 2:
-      put(static_cast<uint32_t>(odd));
-      break;
-    case 3:
-      put(odd);
-      break;
+    case 0: bytes[below(n_header)] ^= static_cast<std::byte>(1u << below(8)); break;
+    case 1: bytes[below(n_header)] = static_cast<std::byte>(below(256)); break;
+    case 2: put(static_cast<uint32_t>(odd)); break;
+    case 3: put(odd); break;
     case 4: {
       const auto [begin, end] = piece();
       std::copy(begin, end, bytes.begin() + static_cast<ptrdiff_t>(below(n_header - 64)));
@@ -144,7 +136,7 @@ TEST(Truncation, EveryLengthOfASmallFileIsRefusedAndOnlyTheWholeIsRead) {
 TEST(Truncation, EverySixtyFourthOfAFile) {
   const auto bytes = rich_file();
   const TensorInfo last = File::from_memory(bytes, "m.gguf").value()->tensors().back();
-  const std::string path = testing::TempDir() + "tercet_truncated.gguf";
+  const std::string path = temp_path("truncated.gguf");
   for (size_t i = 0; i < 64; ++i) {
     const size_t n_byte = (last.offset + last.n_byte) * i / 64;  // without the padding, which nobody would miss
     std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<long>(n_byte));
@@ -222,7 +214,7 @@ RawFile dearest_file() {
 
 TEST(Memory, TheDearestHeaderStaysUnderTwoHundredMegabytes) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
-  const std::string path = testing::TempDir() + "tercet_dearest.gguf";
+  const std::string path = temp_path("dearest.gguf");
   {
     const RawFile raw = dearest_file();
     std::ofstream(path, std::ios::binary)

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "gguf/gguf.h"
+#include "gguf/test_files.h"
 #include "gguf/writer.h"
 
 namespace tercet::gguf {
@@ -114,32 +115,19 @@ void add(Writer& writer, std::string_view key, const Value& value) {
 void add(Writer& writer, std::string_view key, const Value& value) {
   const auto* array = std::get_if<Array>(&value.data);
   switch (array != nullptr ? array->element_type() : value.type) {
-    case ValueType::kUint8:
-      return add<uint8_t>(writer, key, value);
-    case ValueType::kInt8:
-      return add<int8_t>(writer, key, value);
-    case ValueType::kUint16:
-      return add<uint16_t>(writer, key, value);
-    case ValueType::kInt16:
-      return add<int16_t>(writer, key, value);
-    case ValueType::kUint32:
-      return add<uint32_t>(writer, key, value);
-    case ValueType::kInt32:
-      return add<int32_t>(writer, key, value);
-    case ValueType::kFloat32:
-      return add<float>(writer, key, value);
-    case ValueType::kBool:
-      return add<bool>(writer, key, value);
-    case ValueType::kString:
-      return add<std::string_view>(writer, key, value);
-    case ValueType::kUint64:
-      return add<uint64_t>(writer, key, value);
-    case ValueType::kInt64:
-      return add<int64_t>(writer, key, value);
-    case ValueType::kFloat64:
-      return add<double>(writer, key, value);
-    case ValueType::kArray:
-      FAIL() << key;
+    case ValueType::kUint8: return add<uint8_t>(writer, key, value);
+    case ValueType::kInt8: return add<int8_t>(writer, key, value);
+    case ValueType::kUint16: return add<uint16_t>(writer, key, value);
+    case ValueType::kInt16: return add<int16_t>(writer, key, value);
+    case ValueType::kUint32: return add<uint32_t>(writer, key, value);
+    case ValueType::kInt32: return add<int32_t>(writer, key, value);
+    case ValueType::kFloat32: return add<float>(writer, key, value);
+    case ValueType::kBool: return add<bool>(writer, key, value);
+    case ValueType::kString: return add<std::string_view>(writer, key, value);
+    case ValueType::kUint64: return add<uint64_t>(writer, key, value);
+    case ValueType::kInt64: return add<int64_t>(writer, key, value);
+    case ValueType::kFloat64: return add<double>(writer, key, value);
+    case ValueType::kArray: FAIL() << key;
   }
 }
 
@@ -155,7 +143,7 @@ TEST_P(OracleFile, IsWrittenAgainByteForByte) {
     }
   }
   for (const auto& t : file_->tensors()) writer.add_tensor(t.name, t.type, {t.dims.begin(), t.dims.end()}, t.data);
-  const std::filesystem::path copy = testing::TempDir() + "tercet_copy_of_" + GetParam() + ".gguf";
+  const std::filesystem::path copy = temp_path(GetParam());
   const auto status = writer.write_file(copy.string());
   ASSERT_TRUE(status.has_value()) << status.error().message;
   std::string expected = read_text(path_);

@@ -48,35 +48,23 @@ std::string_view value_type_name(ValueType type) { return kTypes[static_cast<uin
 size_t value_type_bytes(ValueType type) { return kTypes[static_cast<uint32_t>(type)].n_byte; }
 
 Value decode_scalar(ValueType type, const std::byte* bytes) {
+  CHECK(type != ValueType::kString && type != ValueType::kArray);
   switch (type) {
-    case ValueType::kUint8:
-      return {type, uint64_t{load<uint8_t>(bytes)}};
-    case ValueType::kInt8:
-      return {type, int64_t{load<int8_t>(bytes)}};
-    case ValueType::kUint16:
-      return {type, uint64_t{load<uint16_t>(bytes)}};
-    case ValueType::kInt16:
-      return {type, int64_t{load<int16_t>(bytes)}};
-    case ValueType::kUint32:
-      return {type, uint64_t{load<uint32_t>(bytes)}};
-    case ValueType::kInt32:
-      return {type, int64_t{load<int32_t>(bytes)}};
-    case ValueType::kFloat32:
-      return {type, double{load<float>(bytes)}};
-    case ValueType::kBool:
-      return {type, load<uint8_t>(bytes) != 0};
-    case ValueType::kUint64:
-      return {type, load<uint64_t>(bytes)};
-    case ValueType::kInt64:
-      return {type, load<int64_t>(bytes)};
-    case ValueType::kFloat64:
-      return {type, load<double>(bytes)};
+    case ValueType::kUint8: return {type, uint64_t{load<uint8_t>(bytes)}};
+    case ValueType::kInt8: return {type, int64_t{load<int8_t>(bytes)}};
+    case ValueType::kUint16: return {type, uint64_t{load<uint16_t>(bytes)}};
+    case ValueType::kInt16: return {type, int64_t{load<int16_t>(bytes)}};
+    case ValueType::kUint32: return {type, uint64_t{load<uint32_t>(bytes)}};
+    case ValueType::kInt32: return {type, int64_t{load<int32_t>(bytes)}};
+    case ValueType::kFloat32: return {type, double{load<float>(bytes)}};
+    case ValueType::kBool: return {type, load<uint8_t>(bytes) != 0};
+    case ValueType::kUint64: return {type, load<uint64_t>(bytes)};
+    case ValueType::kInt64: return {type, load<int64_t>(bytes)};
+    case ValueType::kFloat64: return {type, load<double>(bytes)};
     case ValueType::kString:
-    case ValueType::kArray:
-      break;
+    case ValueType::kArray: break;
   }
-  CHECK(!"decode_scalar() asked for a string or an array");
-  std::abort();
+  __builtin_unreachable();
 }
 
 size_t Array::size() const {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "gguf/gguf.h"
+#include "gguf/test_files.h"
 
 namespace tercet::gguf {
 namespace {
@@ -93,7 +94,7 @@ TEST(Writer, RefusesWhatTheReaderWould) {
 }
 
 TEST(Writer, RefusesDataOfTheWrongSizeAndLosesNoFile) {
-  const std::string path = testing::TempDir() + "tercet_writer.gguf";
+  const std::string path = temp_path("writer.gguf");
   std::ofstream(path) << "precious";
   Writer writer;
   writer.add_tensor("t", kF32, {2});

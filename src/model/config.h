@@ -30,7 +30,8 @@ struct Config {
   int d_kv() const { return n_head_kv * d_head; }
 };
 
-// Errors: kUnsupported (another architecture, RoPE scaling), kCorrupt (a key that is missing, of another type or absurd).
+// Errors: kUnsupported (another architecture, RoPE scaling), kCorrupt (a key that is missing, of another type or
+// absurd).
 Result<Config> read_config(const gguf::File& file);
 
 }  // namespace tercet::model

@@ -1,5 +1,5 @@
-// Owns the way from tensor names to shaped views. Matrices stay quantized in the mapped file; norm vectors are small and
-// are expanded to f32 at load.
+// Owns the way from tensor names to shaped views. Matrices stay quantized in the mapped file; norm vectors are small
+// and are expanded to f32 at load.
 #pragma once
 
 #include <cstddef>
@@ -47,10 +47,10 @@ struct LayerSpec {
 
 struct Model {
   Config config;
-  QTensor token_embd;              // [n_vocab, d_model]
-  std::vector<LayerSpec> layers;   // [n_layer]
-  std::vector<float> output_norm;  // [d_model]
-  QTensor output;                  // [n_vocab, d_model]; token_embd where the file has no output.weight (tied)
+  QTensor token_embd;                      // [n_vocab, d_model]
+  std::vector<LayerSpec> layers;           // [n_layer]
+  std::vector<float> output_norm;          // [d_model]
+  QTensor output;                          // [n_vocab, d_model]; token_embd where the file has no output.weight (tied)
   std::shared_ptr<const gguf::File> file;  // what the views look into
 
   int64_t weight_bytes() const;            // of all tensors

@@ -64,10 +64,8 @@ size_t Pretokenizer::spaces_end(size_t pos) const {
 size_t Pretokenizer::piece_end(size_t pos) const {
   const Seen seen = at(pos);
   switch (seen.char_class) {
-    case CharClass::kLetter:
-      return run_end(seen.end, CharClass::kLetter);
-    case CharClass::kNumber:
-      return seen.end;
+    case CharClass::kLetter: return run_end(seen.end, CharClass::kLetter);
+    case CharClass::kNumber: return seen.end;
     case CharClass::kOther: {
       if (seen.code_point == '\'') {
         if (const size_t end = contraction_end(pos); end != pos) return end;

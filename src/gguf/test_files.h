@@ -1,5 +1,9 @@
-// Owns a builder of GGUF bytes for tests that checks nothing, so that it can build what the Writer refuses to.
+// Owns what the tests make files with: paths for them, and a builder of GGUF bytes that checks nothing, so that it can
+// build what the Writer refuses to.
 #pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <span>
@@ -10,6 +14,11 @@
 #include "gguf/value.h"
 
 namespace tercet::gguf {
+
+// A path of this process alone: several builds may be tested at once.
+inline std::string temp_path(std::string_view name) {
+  return testing::TempDir() + "tercet_" + std::to_string(::getpid()) + "_" + std::string(name);
+}
 
 class RawFile {
  public:

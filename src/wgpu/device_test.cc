@@ -1,0 +1,42 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "wgpu/wgpu.h"
+
+namespace tercet::wgpu {
+namespace {
+
+TEST(WgpuDevice, ListsWhatIsThere) {
+  const auto devices = list_devices();
+  if (!devices) GTEST_SKIP() << devices.error().message;
+  ASSERT_FALSE(devices->empty());
+  for (size_t i = 0; i < devices->size(); ++i) {
+    const backend::DeviceInfo& device = (*devices)[i];
+    EXPECT_EQ(device.backend, "wgpu");
+    EXPECT_EQ(device.index, static_cast<int>(i));
+    EXPECT_FALSE(device.name.empty());
+    EXPECT_FALSE(device.vendor.empty());
+    EXPECT_FALSE(device.memory_total);
+    const auto limit = std::find_if(device.limits.begin(), device.limits.end(),
+                                    [](const auto& entry) { return entry.first == "maxStorageBufferBindingSize"; });
+    ASSERT_NE(limit, device.limits.end());
+    EXPECT_GE(std::stoull(limit->second), 128u << 20) << "the least that WebGPU promises";
+  }
+}
+
+// A leak or a second look that answers differently would show up here.
+TEST(WgpuDevice, AnswersTheSameTwice) {
+  const auto first = list_devices();
+  if (!first) GTEST_SKIP() << first.error().message;
+  const auto second = list_devices();
+  ASSERT_TRUE(second);
+  ASSERT_EQ(first->size(), second->size());
+  for (size_t i = 0; i < first->size(); ++i) {
+    EXPECT_EQ((*first)[i].name, (*second)[i].name);
+    EXPECT_EQ((*first)[i].features, (*second)[i].features);
+  }
+}
+
+}  // namespace
+}  // namespace tercet::wgpu
