@@ -140,13 +140,15 @@ TEST_P(Invariance, PageCopies) {
   EXPECT_TRUE(std::equal(alone.end() - n_vocab, alone.end(), result.outputs[0].logits.begin()));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Backends, Invariance,
-    testing::Values(Subject{&ref::kFactory, Precision::kExact}, Subject{&cpu::kFactory, Precision::kExact},
-                    Subject{&cpu::kFactory, Precision::kHigh}, Subject{&cpu::kFactory, Precision::kFast}),
-    [](const auto& info) {
-      return std::string(info.param.factory->name) + "_" + std::string(backend::precision_name(info.param.precision));
-    });
+INSTANTIATE_TEST_SUITE_P(Backends, Invariance,
+                         testing::Values(Subject{&ref::kFactory, Precision::kExact},
+                                         Subject{&cpu::kFactory, Precision::kExact},
+                                         Subject{&cpu::kFactory, Precision::kHigh},
+                                         Subject{&cpu::kFactory, Precision::kFast}),
+                         [](const auto& subject) {
+                           return std::string(subject.param.factory->name) + "_" +
+                                  std::string(backend::precision_name(subject.param.precision));
+                         });
 
 }  // namespace
 }  // namespace tercet::tests
