@@ -190,7 +190,7 @@ void Engine::finish(Sequence& sequence, FinishReason reason, std::optional<Token
   finished.stop_string = sequence.text.stop_string();
   if (error != nullptr) finished.error = *error;
   finished.timings = {.n_prompt = sequence.n_prompt, .n_output = sequence.n_output(), .queue_ms = start};
-  if (sequence.prompt_done_ms > 0) finished.timings.prompt_ms = sequence.prompt_done_ms - start;
+  if (sequence.prompt_done_ms) finished.timings.prompt_ms = *sequence.prompt_done_ms - start;
   if (sequence.first_token_ms) {
     finished.timings.first_token_ms = *sequence.first_token_ms;
     finished.timings.decode_ms = now - *sequence.first_token_ms;

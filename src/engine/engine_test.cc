@@ -240,10 +240,32 @@ TEST(Engine, PreemptionChangesNoText) {
     requests.push_back(simple({i, i + 1, i + 2}, 40));
     requests.back().sampling.repeat_penalty = i % 2 == 0 ? 1.1F : 1.0F;
   }
-  for (size_t i = 0; i < 5; ++i) ASSERT_TRUE(engine.add(requests[i], into(answers[i])));
+  std::vector<size_t> order;
+  for (size_t i = 0; i < 5; ++i) {
+    Callbacks callbacks = into(answers[i]);
+    callbacks.on_finish = [&order, i](const Finished&) { order.push_back(i); };
+    ASSERT_TRUE(engine.add(requests[i], callbacks));
+  }
   ASSERT_TRUE(engine.run_until_idle());
   EXPECT_GT(engine.stats().n_preempted, 0);
+  EXPECT_EQ(order, (std::vector<size_t>{0, 1, 2, 3, 4})) << "the young have to give way, not the old";
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(answers[i].tokens, alone(requests[i], 1000, engine.n_ctx())) << i;
+  expect_clean(backend, engine);
+}
+
+TEST(Engine, PagesOnTheirWayBackAreWaitedFor) {
+  FakeBackend backend({.page_size = 4, .n_page = 4});
+  Engine engine(backend, nullptr, {.n_vocab = 1000});
+  const Request request = simple({2}, 14);
+  Answer a, b;
+  const auto id = engine.add(simple({1}, 14), into(a));
+  ASSERT_TRUE(engine.add(request, into(b)));
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(engine.step());  // two pages each: the pool is empty, and a step is in flight
+  EXPECT_EQ(engine.stats().n_page_free, 0);
+  engine.cancel(*id);
+  ASSERT_TRUE(engine.run_until_idle());
+  EXPECT_EQ(engine.stats().n_preempted, 0);
+  EXPECT_EQ(b.tokens, alone(request, 1000, engine.n_ctx()));
   expect_clean(backend, engine);
 }
 

@@ -82,8 +82,7 @@ struct Sequence {
   Placement place;
 
   Stopwatch clock;  // since add()
-  std::optional<double> start_ms, first_token_ms;
-  double prompt_done_ms = 0;
+  std::optional<double> start_ms, prompt_done_ms, first_token_ms;
 };
 
 }  // namespace tercet::engine

@@ -9,8 +9,9 @@
 
 namespace tercet::engine {
 
-// Lets text through up to the first stop string. What may be the beginning of one waits until it is decided, so that no
-// byte of a stop string ever comes out. Given whole code points, it gives whole code points.
+// Lets text through up to the first stop string to be complete (the longest, if several are at once). What may be the
+// beginning of one waits until it is decided, so that no byte of a stop string ever comes out. Given whole code points,
+// it gives whole code points.
 class StopFilter {
  public:
   explicit StopFilter(std::vector<std::string> stops) : stops_(std::move(stops)) {}

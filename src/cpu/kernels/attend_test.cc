@@ -141,6 +141,23 @@ TEST(AttendTest, OddShapes) {
   check(KvType::kF16, 64, 64, 70, 0, 70, seed);
 }
 
+// Segments put together by their maxima and sums give what one segment gives.
+TEST(AttendTest, SegmentsMerge) {
+  std::mt19937 random(6);
+  constexpr int kHead = 64, kEnd = 333, kCut = 128;
+  Cache cache(KvType::kF16, 64, kHead, kEnd);
+  for (int p = 0; p < kEnd; ++p) cache.store(p, random_floats(random, kHead), random_floats(random, kHead));
+  const std::vector<float> q = random_floats(random, kHead);
+  for (const Kernels* k : usable_kernels()) {
+    const Output a = run(*k, cache, q.data(), 1, 0, kCut, 0.125f), b = run(*k, cache, q.data(), 1, kCut, kEnd, 0.125f);
+    const float most = std::max(a.max[0], b.max[0]);
+    const float weight_a = std::exp(a.max[0] - most), weight_b = std::exp(b.max[0] - most);
+    Output merged{std::vector<float>(kHead), {most}, {a.sum[0] * weight_a + b.sum[0] * weight_b}};
+    for (size_t d = 0; d < kHead; ++d) merged.out[d] = a.out[d] * weight_a + b.out[d] * weight_b;
+    expect_near_reference(cache, q.data(), 1, 0, kEnd, 0.125f, merged, std::string(k->name));
+  }
+}
+
 TEST(AttendTest, EmptySegment) {
   const Cache cache(KvType::kF32, 16, 32, 16);
   const std::vector<float> q(64, 1.0f);
