@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -59,6 +60,10 @@ std::string json_text(std::string_view text) {
     text.remove_prefix(n == 0 ? 1 : n);
   }
   return out;
+}
+
+boost::json::value json_number(double x) {
+  return std::isfinite(x) ? boost::json::value(x) : boost::json::value(nullptr);
 }
 
 void print_error(const Error& error, bool json, bool color) {

@@ -19,6 +19,9 @@ Status write_json(const boost::json::value& value);
 // `text` with every byte that is no UTF-8 replaced by U+FFFD: JSON can carry no other.
 std::string json_text(std::string_view text);
 
+// A number, or null for what JSON has no word for: NaN and the infinities.
+boost::json::value json_number(double x);
+
 // The two lines of an error on stderr and, with `json`, the object on stdout.
 void print_error(const Error& error, bool json, bool color);
 

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <boost/json.hpp>
-#include <cmath>
 #include <map>
 #include <memory>
 
@@ -72,8 +71,6 @@ Result<Contents> read(const std::string& path, const Common& common) {
   return out;
 }
 
-json::value number_or_null(double x) { return std::isfinite(x) ? json::value(x) : json::value(nullptr); }
-
 json::value to_json(const gguf::Value& value);
 
 json::object to_json(const gguf::Array& array) {
@@ -88,7 +85,7 @@ json::value to_json(const gguf::Value& value) {
         using T = std::decay_t<decltype(held)>;
         if constexpr (std::is_same_v<T, gguf::Array>) return to_json(held);
         if constexpr (std::is_same_v<T, std::string_view>) return json::value(json_text(held));
-        if constexpr (std::is_same_v<T, double>) return number_or_null(held);
+        if constexpr (std::is_same_v<T, double>) return json_number(held);
         if constexpr (std::is_integral_v<T>) return json::value(held);
       },
       value.data);

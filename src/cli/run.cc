@@ -1,6 +1,5 @@
 // tercet run: one answer.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,8 +142,8 @@ json::array logprobs_json(const std::vector<TokenLine>& lines) {
   json::array out;
   for (const TokenLine& line : lines) {
     json::array top;
-    for (const auto& [token, logprob] : line.top) top.push_back({{"token", token}, {"logprob", logprob}});
-    out.push_back({{"token", line.token}, {"logprob", line.logprob}, {"top", std::move(top)}});
+    for (const auto& [token, logprob] : line.top) top.push_back({{"token", token}, {"logprob", json_number(logprob)}});
+    out.push_back({{"token", line.token}, {"logprob", json_number(line.logprob)}, {"top", std::move(top)}});
   }
   return out;
 }
