@@ -184,7 +184,9 @@ Result<int> run(const Options& options, const Common& common) {
                      "tercet trace --tokens 785,921,308 --out t.safetensors");
   ASSIGN_OR_RETURN(const std::vector<Tap> taps, parse_taps(options.taps));
   std::unique_ptr<trace::TraceFile> wanted;
-  if (!options.compare.empty()) ASSIGN_OR_RETURN(wanted, trace::TraceFile::open(options.compare));
+  if (!options.compare.empty()) {
+    ASSIGN_OR_RETURN(wanted, trace::TraceFile::open(options.compare));
+  }
   ASSIGN_OR_RETURN(const BackendChoice choice, choose_backend(common));
   ASSIGN_OR_RETURN(const std::string path, model_path(common));
   ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
@@ -206,9 +208,10 @@ Result<int> run(const Options& options, const Common& common) {
   ASSIGN_OR_RETURN(const auto backend, choice.entry->factory->make(model, planned));
 
   std::unique_ptr<trace::TraceWriter> writer;
-  if (!options.out.empty())
+  if (!options.out.empty()) {
     ASSIGN_OR_RETURN(writer, trace::TraceWriter::create(options.out, model->config, taps,
                                                         {model->config.name, std::string(backend->name()), tokens}));
+  }
   std::unique_ptr<trace::TraceComparison> comparison;
   if (wanted != nullptr) comparison = std::make_unique<trace::TraceComparison>(*wanted);
   Both sink(writer.get(), comparison.get());
