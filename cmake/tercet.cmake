@@ -50,11 +50,13 @@ function(tercet_executable name)
 endfunction()
 
 # tercet_oracle(NAME SCRIPT [ARGS...])   a test that runs a Python script of reference packages; it writes what the
-# C++ tests compare with into ${PROJECT_BINARY_DIR}/oracle/NAME, which it gets as its first argument.
+# C++ tests compare with into TERCET_ORACLE_DIR/NAME, which it gets as its first argument. All presets share that, and a
+# script runs again only when something that it depends on has changed (tests/oracles/once.py).
+set(TERCET_ORACLE_DIR "${PROJECT_SOURCE_DIR}/build/oracle" CACHE PATH "Where the oracle scripts write")
 function(tercet_oracle name script)
-  set(out "${PROJECT_BINARY_DIR}/oracle/${name}")
-  file(MAKE_DIRECTORY "${out}")
-  add_test(NAME oracle.${name} COMMAND "${TERCET_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/${script}" "${out}" ${ARGN})
+  cmake_path(ABSOLUTE_PATH script BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
+  add_test(NAME oracle.${name} COMMAND "${TERCET_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/oracles/once.py" "${script}"
+                                       "${TERCET_ORACLE_DIR}/${name}" ${ARGN})
   set_tests_properties(oracle.${name} PROPERTIES FIXTURES_SETUP oracle_${name} TIMEOUT 600
     ENVIRONMENT "TERCET_SOURCE_DIR=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
@@ -73,7 +75,7 @@ function(tercet_test name)
   target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK} tercet_test_main)
   target_compile_definitions(${name} PRIVATE TERCET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              TERCET_BINARY_DIR="${PROJECT_BINARY_DIR}"
-                                             TERCET_ORACLE_DIR="${PROJECT_BINARY_DIR}/oracle")
+                                             TERCET_ORACLE_DIR="${TERCET_ORACLE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
   if("threads" IN_LIST ARG_LABELS)
     add_dependencies(thread_tests ${name})
