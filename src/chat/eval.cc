@@ -29,42 +29,24 @@ Result<Value> Interpreter::eval(const Expr& expr) {
 
 Result<Value> Interpreter::eval_expression(const Expr& expr) {
   switch (expr.kind) {
-    case ExprKind::kConst:
-      return static_cast<const ConstExpr&>(expr).value;
-    case ExprKind::kName:
-      return look_up(static_cast<const NameExpr&>(expr).symbol);
-    case ExprKind::kSequence:
-      return eval_sequence(static_cast<const SequenceExpr&>(expr));
-    case ExprKind::kDict:
-      return eval_dict(static_cast<const DictExpr&>(expr));
-    case ExprKind::kUnary:
-      return eval_sign(static_cast<const UnaryExpr&>(expr));
-    case ExprKind::kBinary:
-      return eval_binary(static_cast<const BinaryExpr&>(expr));
-    case ExprKind::kLogic:
-      return eval_logic(static_cast<const LogicExpr&>(expr));
-    case ExprKind::kNot:
-      return eval_not(static_cast<const NotExpr&>(expr));
-    case ExprKind::kCompare:
-      return eval_compare(static_cast<const CompareExpr&>(expr));
-    case ExprKind::kConcat:
-      return eval_concat(static_cast<const ConcatExpr&>(expr));
-    case ExprKind::kConditional:
-      return eval_conditional(static_cast<const ConditionalExpr&>(expr));
-    case ExprKind::kAttribute:
-      return eval_attribute(static_cast<const AttributeExpr&>(expr));
-    case ExprKind::kItem:
-      return eval_item(static_cast<const ItemExpr&>(expr));
-    case ExprKind::kSlice:
-      return eval_slice(static_cast<const SliceExpr&>(expr));
-    case ExprKind::kCall:
-      return eval_call(static_cast<const CallExpr&>(expr));
-    case ExprKind::kFilter:
-      return eval_filter(static_cast<const FilterExpr&>(expr));
-    case ExprKind::kTest:
-      return eval_test(static_cast<const TestExpr&>(expr));
-    case ExprKind::kNamespaceRef:
-      break;  // a target, never evaluated
+    case ExprKind::kConst: return static_cast<const ConstExpr&>(expr).value;
+    case ExprKind::kName: return look_up(static_cast<const NameExpr&>(expr).symbol);
+    case ExprKind::kSequence: return eval_sequence(static_cast<const SequenceExpr&>(expr));
+    case ExprKind::kDict: return eval_dict(static_cast<const DictExpr&>(expr));
+    case ExprKind::kUnary: return eval_sign(static_cast<const UnaryExpr&>(expr));
+    case ExprKind::kBinary: return eval_binary(static_cast<const BinaryExpr&>(expr));
+    case ExprKind::kLogic: return eval_logic(static_cast<const LogicExpr&>(expr));
+    case ExprKind::kNot: return eval_not(static_cast<const NotExpr&>(expr));
+    case ExprKind::kCompare: return eval_compare(static_cast<const CompareExpr&>(expr));
+    case ExprKind::kConcat: return eval_concat(static_cast<const ConcatExpr&>(expr));
+    case ExprKind::kConditional: return eval_conditional(static_cast<const ConditionalExpr&>(expr));
+    case ExprKind::kAttribute: return eval_attribute(static_cast<const AttributeExpr&>(expr));
+    case ExprKind::kItem: return eval_item(static_cast<const ItemExpr&>(expr));
+    case ExprKind::kSlice: return eval_slice(static_cast<const SliceExpr&>(expr));
+    case ExprKind::kCall: return eval_call(static_cast<const CallExpr&>(expr));
+    case ExprKind::kFilter: return eval_filter(static_cast<const FilterExpr&>(expr));
+    case ExprKind::kTest: return eval_test(static_cast<const TestExpr&>(expr));
+    case ExprKind::kNamespaceRef: break;  // a target, never evaluated
   }
   return Value();
 }

@@ -78,32 +78,19 @@ Result<Interpreter::Flow> Interpreter::exec(const Stmt& stmt) {
 // Each kind has a function of its own, so that this frame stays small: templates nest through it.
 Result<Interpreter::Flow> Interpreter::exec_statement(const Stmt& stmt) {
   switch (stmt.kind) {
-    case StmtKind::kText:
-      return then_next(emit(static_cast<const TextStmt&>(stmt).text));
-    case StmtKind::kOutput:
-      return then_next(exec_output(static_cast<const OutputStmt&>(stmt)));
-    case StmtKind::kIf:
-      return exec_if(static_cast<const IfStmt&>(stmt));
-    case StmtKind::kFor:
-      return exec_for(static_cast<const ForStmt&>(stmt));
-    case StmtKind::kSet:
-      return then_next(exec_set(static_cast<const SetStmt&>(stmt)));
-    case StmtKind::kSetBlock:
-      return exec_set_block(static_cast<const SetBlockStmt&>(stmt));
-    case StmtKind::kMacro:
-      return then_next(exec_macro(static_cast<const MacroStmt&>(stmt)));
-    case StmtKind::kCallBlock:
-      return then_next(exec_call_block(static_cast<const CallBlockStmt&>(stmt)));
-    case StmtKind::kFilterBlock:
-      return exec_filter_block(static_cast<const FilterBlockStmt&>(stmt));
-    case StmtKind::kWith:
-      return exec_with(static_cast<const WithStmt&>(stmt));
-    case StmtKind::kScope:
-      return exec_scope(static_cast<const ScopeStmt&>(stmt));
-    case StmtKind::kBreak:
-      return Flow::kBreak;
-    case StmtKind::kContinue:
-      return Flow::kContinue;
+    case StmtKind::kText: return then_next(emit(static_cast<const TextStmt&>(stmt).text));
+    case StmtKind::kOutput: return then_next(exec_output(static_cast<const OutputStmt&>(stmt)));
+    case StmtKind::kIf: return exec_if(static_cast<const IfStmt&>(stmt));
+    case StmtKind::kFor: return exec_for(static_cast<const ForStmt&>(stmt));
+    case StmtKind::kSet: return then_next(exec_set(static_cast<const SetStmt&>(stmt)));
+    case StmtKind::kSetBlock: return exec_set_block(static_cast<const SetBlockStmt&>(stmt));
+    case StmtKind::kMacro: return then_next(exec_macro(static_cast<const MacroStmt&>(stmt)));
+    case StmtKind::kCallBlock: return then_next(exec_call_block(static_cast<const CallBlockStmt&>(stmt)));
+    case StmtKind::kFilterBlock: return exec_filter_block(static_cast<const FilterBlockStmt&>(stmt));
+    case StmtKind::kWith: return exec_with(static_cast<const WithStmt&>(stmt));
+    case StmtKind::kScope: return exec_scope(static_cast<const ScopeStmt&>(stmt));
+    case StmtKind::kBreak: return Flow::kBreak;
+    case StmtKind::kContinue: return Flow::kContinue;
   }
   return Flow::kNext;
 }

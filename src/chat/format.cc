@@ -106,8 +106,7 @@ Result<std::string> Printf::convert(const Value& value, Spec spec) {
     case 'u':
     case 'o':
     case 'x':
-    case 'X':
-      return integer(value, spec);
+    case 'X': return integer(value, spec);
     case 'e':
     case 'E':
     case 'f':
@@ -118,8 +117,7 @@ Result<std::string> Printf::convert(const Value& value, Spec spec) {
       if (!value.as_number()) return wrong("format: %{} wants a number, not {}", spec.type, type_name(value));
       return format_float(*value.as_number(), spec);
     }
-    default:
-      return wrong("format: unknown conversion '%{}'", spec.type);
+    default: return wrong("format: unknown conversion '%{}'", spec.type);
   }
 }
 

@@ -121,18 +121,12 @@ Result<Value> Interpreter::from_json(const boost::json::value& json, int depth) 
   if (depth > kMaxValueDepth)
     return error(Code::kLimit, "the limit kMaxValueDepth ({}) is reached in the context", kMaxValueDepth);
   switch (json.kind()) {
-    case boost::json::kind::null:
-      return Value(None{});
-    case boost::json::kind::bool_:
-      return Value(json.get_bool());
-    case boost::json::kind::int64:
-      return Value(Int{json.get_int64()});
-    case boost::json::kind::uint64:
-      return Value(Int{json.get_uint64()});
-    case boost::json::kind::double_:
-      return Value(json.get_double());
-    case boost::json::kind::string:
-      return string(std::string(json.get_string()));
+    case boost::json::kind::null: return Value(None{});
+    case boost::json::kind::bool_: return Value(json.get_bool());
+    case boost::json::kind::int64: return Value(Int{json.get_int64()});
+    case boost::json::kind::uint64: return Value(Int{json.get_uint64()});
+    case boost::json::kind::double_: return Value(json.get_double());
+    case boost::json::kind::string: return string(std::string(json.get_string()));
     case boost::json::kind::array: {
       std::vector<Value> items;
       items.reserve(json.get_array().size());

@@ -348,16 +348,11 @@ Syntax<std::vector<Token>> tokenize(std::string_view source) { return Lexer(sour
 
 std::string describe(const Token& token) {
   switch (token.kind) {
-    case Tok::kEof:
-      return "the end of the template";
-    case Tok::kBlockEnd:
-      return "the end of the tag";
-    case Tok::kVariableEnd:
-      return "the end of the print statement";
-    case Tok::kData:
-      return "text";
-    default:
-      break;
+    case Tok::kEof: return "the end of the template";
+    case Tok::kBlockEnd: return "the end of the tag";
+    case Tok::kVariableEnd: return "the end of the print statement";
+    case Tok::kData: return "text";
+    default: break;
   }
   constexpr size_t kMaxShown = 40;
   const bool cut = token.text.size() > kMaxShown;

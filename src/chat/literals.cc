@@ -36,26 +36,17 @@ uint32_t octal_escape(std::string_view text, size_t& at) {
 
 char simple_escape(char c) {
   switch (c) {
-    case 'n':
-      return '\n';
-    case 't':
-      return '\t';
-    case 'r':
-      return '\r';
-    case 'a':
-      return '\a';
-    case 'b':
-      return '\b';
-    case 'f':
-      return '\f';
-    case 'v':
-      return '\v';
+    case 'n': return '\n';
+    case 't': return '\t';
+    case 'r': return '\r';
+    case 'a': return '\a';
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'v': return '\v';
     case '\\':
     case '\'':
-    case '"':
-      return c;
-    default:
-      return '\0';
+    case '"': return c;
+    default: return '\0';
   }
 }
 

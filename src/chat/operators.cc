@@ -47,10 +47,8 @@ Result<Value> int_binary(BinaryOp op, Int a, Int b) {
     case BinaryOp::kMul:
       if (__builtin_mul_overflow(a, b, &result)) return overflow();
       return Value(result);
-    case BinaryOp::kPow:
-      return int_power(a, b);
-    default:
-      break;
+    case BinaryOp::kPow: return int_power(a, b);
+    default: break;
   }
   if (b == 0) return wrong("division by zero");
   if (b == -1) {
@@ -80,12 +78,9 @@ double float_floor_div(double a, double b) {
 
 Result<Value> float_binary(BinaryOp op, double a, double b) {
   switch (op) {
-    case BinaryOp::kAdd:
-      return Value(a + b);
-    case BinaryOp::kSub:
-      return Value(a - b);
-    case BinaryOp::kMul:
-      return Value(a * b);
+    case BinaryOp::kAdd: return Value(a + b);
+    case BinaryOp::kSub: return Value(a - b);
+    case BinaryOp::kMul: return Value(a * b);
     case BinaryOp::kPow: {
       if (a == 0 && b < 0) return wrong("0.0 can't be raised to a negative power");
       if (a < 0 && std::isfinite(a) && std::isfinite(b) && std::floor(b) != b) {
@@ -95,8 +90,7 @@ Result<Value> float_binary(BinaryOp op, double a, double b) {
       if (std::isinf(power) && std::isfinite(a) && std::isfinite(b)) return wrong("the power is too large for a float");
       return Value(power);
     }
-    default:
-      break;
+    default: break;
   }
   if (b == 0) return wrong("division by zero");
   if (op == BinaryOp::kDiv) return Value(a / b);
@@ -185,18 +179,14 @@ Result<Value> Runtime::sign(const Value& value, bool negative) {
 Result<bool> Runtime::compare(CompareOp op, const Value& a, const Value& b) {
   RETURN_IF_ERROR(budget_.spend(std::min(weight_of(a), weight_of(b))));
   switch (op) {
-    case CompareOp::kEq:
-      return equals(a, b);
-    case CompareOp::kNe:
-      return !equals(a, b);
-    case CompareOp::kIn:
-      return contains(b, a);
+    case CompareOp::kEq: return equals(a, b);
+    case CompareOp::kNe: return !equals(a, b);
+    case CompareOp::kIn: return contains(b, a);
     case CompareOp::kNotIn: {
       ASSIGN_OR_RETURN(const bool inside, contains(b, a));
       return !inside;
     }
-    default:
-      break;
+    default: break;
   }
   if (a.is<Undefined>()) return tl::make_unexpected(undefined_error(a));
   if (b.is<Undefined>()) return tl::make_unexpected(undefined_error(b));

@@ -79,24 +79,12 @@ Syntax<const Expr*> Parser::comparison() {
   while (true) {
     CompareOp op{};
     switch (now().kind) {
-      case Tok::kEq:
-        op = CompareOp::kEq;
-        break;
-      case Tok::kNe:
-        op = CompareOp::kNe;
-        break;
-      case Tok::kLt:
-        op = CompareOp::kLt;
-        break;
-      case Tok::kLe:
-        op = CompareOp::kLe;
-        break;
-      case Tok::kGt:
-        op = CompareOp::kGt;
-        break;
-      case Tok::kGe:
-        op = CompareOp::kGe;
-        break;
+      case Tok::kEq: op = CompareOp::kEq; break;
+      case Tok::kNe: op = CompareOp::kNe; break;
+      case Tok::kLt: op = CompareOp::kLt; break;
+      case Tok::kLe: op = CompareOp::kLe; break;
+      case Tok::kGt: op = CompareOp::kGt; break;
+      case Tok::kGe: op = CompareOp::kGe; break;
       default:
         if (is_word("in")) {
           op = CompareOp::kIn;
@@ -158,20 +146,11 @@ Syntax<const Expr*> Parser::product() {
   while (true) {
     BinaryOp op{};
     switch (now().kind) {
-      case Tok::kMul:
-        op = BinaryOp::kMul;
-        break;
-      case Tok::kDiv:
-        op = BinaryOp::kDiv;
-        break;
-      case Tok::kFloorDiv:
-        op = BinaryOp::kFloorDiv;
-        break;
-      case Tok::kMod:
-        op = BinaryOp::kMod;
-        break;
-      default:
-        return left;
+      case Tok::kMul: op = BinaryOp::kMul; break;
+      case Tok::kDiv: op = BinaryOp::kDiv; break;
+      case Tok::kFloorDiv: op = BinaryOp::kFloorDiv; break;
+      case Tok::kMod: op = BinaryOp::kMod; break;
+      default: return left;
     }
     const int line = next().line;
     ASSIGN_OR_RETURN(const Expr* right, power());
@@ -209,17 +188,12 @@ Syntax<const Expr*> Parser::unary(bool with_filter) {
 
 Syntax<const Expr*> Parser::primary(bool with_namespace) {
   switch (now().kind) {
-    case Tok::kName:
-      return name_or_constant(with_namespace);
-    case Tok::kString:
-      return string_constant();
+    case Tok::kName: return name_or_constant(with_namespace);
+    case Tok::kString: return string_constant();
     case Tok::kInteger:
-    case Tok::kFloat:
-      return number_constant();
-    case Tok::kLBracket:
-      return list_literal();
-    case Tok::kLBrace:
-      return dict_literal();
+    case Tok::kFloat: return number_constant();
+    case Tok::kLBracket: return list_literal();
+    case Tok::kLBrace: return dict_literal();
     case Tok::kLParen: {
       next();
       const Nested nested(*this);
@@ -228,8 +202,7 @@ Syntax<const Expr*> Parser::primary(bool with_namespace) {
       RETURN_IF_ERROR(expect(Tok::kRParen, "')'"));
       return inner;
     }
-    default:
-      return syntax_error(Code::kCorrupt, now().line, "unexpected {}, want an expression", describe(now()));
+    default: return syntax_error(Code::kCorrupt, now().line, "unexpected {}, want an expression", describe(now()));
   }
 }
 

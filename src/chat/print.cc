@@ -165,27 +165,13 @@ void JsonWriter::string(std::string_view text) {
   for (size_t pos = 0; pos < text.size();) {
     const CodePoint c = code_point_at(text, pos);
     switch (c.value) {
-      case '"':
-        out_ += "\\\"";
-        break;
-      case '\\':
-        out_ += "\\\\";
-        break;
-      case '\n':
-        out_ += "\\n";
-        break;
-      case '\r':
-        out_ += "\\r";
-        break;
-      case '\t':
-        out_ += "\\t";
-        break;
-      case '\f':
-        out_ += "\\f";
-        break;
-      case '\b':
-        out_ += "\\b";
-        break;
+      case '"': out_ += "\\\""; break;
+      case '\\': out_ += "\\\\"; break;
+      case '\n': out_ += "\\n"; break;
+      case '\r': out_ += "\\r"; break;
+      case '\t': out_ += "\\t"; break;
+      case '\f': out_ += "\\f"; break;
+      case '\b': out_ += "\\b"; break;
       default:
         if ((c.value >= 0 && c.value < 0x20) || (style_.ensure_ascii && c.value >= 0x7f + 1)) {
           append_unicode_escape(out_, c.value);
@@ -363,23 +349,12 @@ std::string escape_html(std::string_view text) {
   out.reserve(text.size());
   for (const char c : text) {
     switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      default:
-        out += c;
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '\'': out += "&#39;"; break;
+      case '"': out += "&#34;"; break;
+      default: out += c;
     }
   }
   return out;

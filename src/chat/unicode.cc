@@ -39,20 +39,16 @@ bool is_case_ignorable(int32_t c) {
     case 0x2018:
     case 0x2019:
     case 0x2024:
-    case 0x2027:
-      return true;
-    default:
-      break;
+    case 0x2027: return true;
+    default: break;
   }
   switch (category(c)) {
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_SK:
-      return true;
-    default:
-      return false;
+    case UTF8PROC_CATEGORY_SK: return true;
+    default: return false;
   }
 }
 
@@ -197,10 +193,8 @@ bool is_printable(int32_t c) {
     case UTF8PROC_CATEGORY_CO:
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP:
-    case UTF8PROC_CATEGORY_ZS:
-      return false;
-    default:
-      return true;
+    case UTF8PROC_CATEGORY_ZS: return false;
+    default: return true;
   }
 }
 
