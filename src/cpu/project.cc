@@ -6,11 +6,15 @@
 namespace tercet::cpu {
 namespace {
 
-// Weight rows a piece of work: enough that taking a piece costs nothing beside it, few enough that threads end
-// together.
-constexpr int64_t kRowsAPiece = 32;
-
-int64_t n_piece(const Projection& job) { return (job.w.rows + kRowsAPiece - 1) / kRowsAPiece; }
+// Weight rows a piece of work: a kernel fetches ahead within its piece, so that long pieces read memory faster (32 rows
+// reach half the bandwidth of 512), and eight pieces a thread let the threads end together.
+int64_t rows_a_piece(int64_t n_row, int n_thread) {
+  constexpr int64_t kLeast = 32;
+  constexpr int64_t kMost = 512;
+  constexpr int64_t kStep = 16;  // what the kernels take at a time
+  const int64_t share = n_row / (int64_t{8} * n_thread);
+  return std::clamp(share / kStep * kStep, kLeast, kMost);
+}
 
 }  // namespace
 
@@ -28,6 +32,9 @@ const Activations& Input::as(ActKind kind, const Kernels& kernels, ThreadPool& p
 
 // One parallel region for all of them: a barrier costs as much as a small product.
 void Stages::project(std::span<const Projection> jobs) {
+  int64_t n_weight_row = 0;
+  for (const Projection& job : jobs) n_weight_row += job.w.rows;
+  const int64_t piece_rows = rows_a_piece(n_weight_row, pool_.n_thread());
   std::vector<Matmul> work;
   std::vector<int64_t> first_piece = {0};
   for (const Projection& job : jobs) {
@@ -36,15 +43,15 @@ void Stages::project(std::span<const Projection> jobs) {
     const int n_row = static_cast<int>(job.rows.empty() ? job.x->n_row() : std::ssize(job.rows));
     work.push_back({job.w.format, job.w.data, job.w.row_bytes(), 0, job.w.rows, &x,
                     job.rows.empty() ? nullptr : job.rows.data(), n_row, job.y, job.w.rows});
-    first_piece.push_back(first_piece.back() + n_piece(job));
+    first_piece.push_back(first_piece.back() + (job.w.rows + piece_rows - 1) / piece_rows);
   }
   pool_.parallel_for(first_piece.back(), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t piece = begin; piece < end; ++piece) {
       const auto after = std::upper_bound(first_piece.begin(), first_piece.end(), piece);
       const auto index = static_cast<size_t>(after - first_piece.begin() - 1);
       Matmul part = work[index];
-      part.begin = (piece - first_piece[index]) * kRowsAPiece;
-      part.end = std::min(part.begin + kRowsAPiece, part.end);
+      part.begin = (piece - first_piece[index]) * piece_rows;
+      part.end = std::min(part.begin + piece_rows, part.end);
       kernels_.matmul(part);
     }
   });
