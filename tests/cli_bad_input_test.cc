@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 #include <filesystem>
 
-#include "base/cpu_info.h"
+#include "base/memory.h"
 #include "cli_test.h"
 
 namespace tercet::tests {

@@ -1,4 +1,4 @@
-// Owns what the host says of itself: the processor's name, its cores, the memory that is free.
+// Owns what the host says of itself: the processor's name, and the cores that may be used.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,5 @@ std::string cpu_name();
 
 // Cores that this process may use: its affinity mask, and the quota of its control group rounded up. At least 1.
 int n_usable_cpu();
-
-// Bytes of memory this process can still take without swapping: MemAvailable, or what is left of the control group's
-// limit if that is less. 0 if neither can be read.
-int64_t memory_available();
-int64_t memory_total();
 
 }  // namespace tercet

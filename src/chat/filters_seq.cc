@@ -53,7 +53,6 @@ class Getter {
   std::vector<Value> parts_;
 };
 
-// Items as jinja2's own iteration gives them: what can't be iterated fails at once, not at the walk.
 Result<Value> length(Runtime&, const Value& input, CallArgs args) {
   RETURN_IF_ERROR(Bound::bind("length", std::move(args), {}));
   if (const std::optional<size_t> n = length_of(input)) return Value::integer(static_cast<int64_t>(*n));
@@ -297,8 +296,11 @@ Result<Value> sum(Runtime& rt, const Value& input, CallArgs args) {
 
 Result<Value> batch(Runtime& rt, const Value& input, CallArgs args) {
   ASSIGN_OR_RETURN(const Bound bound, Bound::bind("batch", std::move(args), {"linecount!", "fill_with"}));
-  ASSIGN_OR_RETURN(const Int width, bound.integer(0, 1));
-  ASSIGN_OR_RETURN(const std::vector<Value> source, rt.iterate(input));
+  const Result<Int> wanted = bound.integer(0, 1);
+  if (!wanted) return rt.iterator({}, wanted.error());
+  const Int width = *wanted;
+  const Result<std::vector<Value>> source = rt.iterate(input);
+  if (!source) return rt.iterator({}, source.error());
   std::vector<Value> out;
   std::vector<Value> row;
   const auto flush = [&]() -> Status {
@@ -307,7 +309,7 @@ Result<Value> batch(Runtime& rt, const Value& input, CallArgs args) {
     row.clear();
     return {};
   };
-  for (const Value& item : source) {
+  for (const Value& item : *source) {
     if (static_cast<Int>(row.size()) == width) RETURN_IF_ERROR(flush());
     row.push_back(item);
   }
@@ -323,10 +325,14 @@ Result<Value> batch(Runtime& rt, const Value& input, CallArgs args) {
 
 Result<Value> slice(Runtime& rt, const Value& input, CallArgs args) {
   ASSIGN_OR_RETURN(const Bound bound, Bound::bind("slice", std::move(args), {"slices!", "fill_with"}));
-  ASSIGN_OR_RETURN(const Int wanted, bound.integer(0, 1));
+  const Result<Int> given = bound.integer(0, 1);
+  if (!given) return rt.iterator({}, given.error());
+  const Int wanted = *given;
   if (wanted == 0) return rt.iterator({}, wrong("slice: division by zero").value());
   if (wanted > kMaxRange) return error(Code::kLimit, "slice: over {} slices", kMaxRange);
-  ASSIGN_OR_RETURN(const std::vector<Value> source, rt.iterate(input));
+  Result<std::vector<Value>> walked = rt.iterate(input);
+  if (!walked) return rt.iterator({}, std::move(walked).error());
+  const std::vector<Value>& source = *walked;
   const size_t n = wanted < 0 ? 0 : static_cast<size_t>(wanted);
   const size_t with_extra = n == 0 ? 0 : source.size() % n;
   std::vector<Value> out;

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/cpu_info.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "cpu/cpu.h"
 #include "cpu/kernels/kernels.h"

@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "base/clock.h"
-#include "base/cpu_info.h"
+#include "base/memory.h"
 
 namespace tercet::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "base/clock.h"
-#include "base/cpu_info.h"
+#include "base/memory.h"
 #include "cli/backends.h"
 #include "cli/bandwidth.h"
 #include "cli/bench_run.h"
@@ -100,8 +100,7 @@ Result<backend::Options> plan(const std::vector<BenchCase>& cases, const Options
     const int64_t n_byte = n_page * page_size * factory.kv_bytes_per_token(model, plan.precision);
     if (const int64_t free = memory_available(); free > 0 && n_byte > free)
       return with_hint(error(Code::kOutOfMemory, "KV cache of {} sequences of {} tokens: {}, want at most the {} free",
-                             bench.n_sequence, bench.n_context(), format_bytes(static_cast<double>(n_byte)),
-                             format_bytes(static_cast<double>(free))),
+                             bench.n_sequence, bench.n_context(), format_bytes(n_byte), format_bytes(free)),
                        "smaller -d or -b");
     plan.n_page = std::max(plan.n_page, static_cast<int>(n_page));
   }

@@ -85,16 +85,6 @@ bool use_color(std::string_view choice) {
   return choice == "always";
 }
 
-std::string format_bytes(double n_byte) {
-  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  size_t unit = 0;
-  while (n_byte >= 1024 && unit + 1 < kUnits.size()) {
-    n_byte /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", n_byte) : fmt::format("{:.1f} {}", n_byte, kUnits[unit]);
-}
-
 std::string format_count(double n) {
   constexpr std::array kUnits = {"", " K", " M", " B", " T"};
   size_t unit = 0;

@@ -28,8 +28,6 @@ void print_error(const Error& error, bool json, bool color);
 // Whether stderr is to be coloured, as --color (or TERCET_COLOR), NO_COLOR and the terminal say.
 bool use_color(std::string_view choice);
 
-// "18.3 GiB", "512 B"
-std::string format_bytes(double n_byte);
 // 34120000: "34.1 M"
 std::string format_count(double n);
 

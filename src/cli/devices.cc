@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/cpu_info.h"
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "cli/backends.h"
 #include "cli/bandwidth.h"
@@ -68,15 +69,13 @@ json::object report_json(const std::vector<Found>& all, int n_thread, double ban
   return {{"cpu", cpu}, {"devices", devices}, {"backends", entries}, {"auto", best_backend().name}};
 }
 
-std::string bytes_text(uint64_t n_byte) { return format_bytes(static_cast<double>(n_byte)); }
-
 std::string device_lines(const backend::DeviceInfo& info) {
   std::string text = fmt::format("  {}: {}", info.index, info.name);
   if (!info.vendor.empty()) text += fmt::format(", {}", info.vendor);
   text += fmt::format(", {}\n", backend::device_kind_name(info.kind));
   if (info.memory_total)
-    text += fmt::format("     memory: {} free of {}\n", bytes_text(info.memory_free.value_or(0)),
-                        bytes_text(*info.memory_total));
+    text += fmt::format("     memory: {} free of {}\n", format_bytes(info.memory_free.value_or(0)),
+                        format_bytes(*info.memory_total));
   for (const auto& [name, value] : info.limits) text += fmt::format("     {}: {}\n", name, value);
   if (!info.features.empty()) text += fmt::format("     features: {}\n", fmt::join(info.features, " "));
   return text;

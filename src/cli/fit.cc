@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/memory.h"
 #include "cli/backends.h"
 #include "cli/load.h"
 
@@ -32,7 +33,7 @@ Result<std::vector<Fit>> fit_everywhere(const model::Model& model, const Common&
               need.weight_bytes,       device.memory_free};
       // What a plan goes by knows of control groups.
       if (entry.name == "cpu") {
-        ASSIGN_OR_RETURN(const int64_t free_bytes, engine::available_memory());
+        ASSIGN_OR_RETURN(const int64_t free_bytes, available_memory());
         fit.memory_free = static_cast<uint64_t>(free_bytes);
       }
       if (fit.memory_free) RETURN_IF_ERROR(judge(need, static_cast<int64_t>(*fit.memory_free), fit));

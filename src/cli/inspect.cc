@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/backends.h"
 #include "cli/console.h"
@@ -167,8 +168,6 @@ json::object to_json(const Contents& contents, const Options& options) {
   return out;
 }
 
-std::string bytes_text(uint64_t n_byte) { return format_bytes(static_cast<double>(n_byte)); }
-
 std::string line(std::string_view what, std::string_view value) { return fmt::format("{:<16}{}\n", what, value); }
 
 std::string config_lines(const model::Model& model) {
@@ -178,14 +177,14 @@ std::string config_lines(const model::Model& model) {
          line("experts", fmt::format("{} of {}, {} used a token", c.n_expert, c.d_ff, c.n_expert_used)) +
          line("vocabulary", fmt::format("{} tokens", c.n_vocab)) +
          line("context", fmt::format("{} tokens, trained", c.n_ctx_train)) +
-         line("read per token", fmt::format("{} of weights", bytes_text(model.active_bytes_per_token())));
+         line("read per token", fmt::format("{} of weights", format_bytes(model.active_bytes_per_token())));
 }
 
 std::string fit_line(const Fit& fit) {
   std::string verdict = fit.fits ? fmt::format("fits, with {} tokens of context", fit.n_ctx) : "does not fit";
   if (!fit.memory_free) verdict = "not known: the interface does not tell its memory";
-  verdict += fmt::format(": {}", bytes_text(fit.n_byte));
-  if (fit.memory_free) verdict += fmt::format(" of {} free", bytes_text(*fit.memory_free));
+  verdict += fmt::format(": {}", format_bytes(fit.n_byte));
+  if (fit.memory_free) verdict += fmt::format(" of {} free", format_bytes(*fit.memory_free));
   if (!fit.runs_models) verdict += " (this version runs no model there)";
   return line("on " + fit.backend, fmt::format("{}: {}", fit.device, verdict));
 }
@@ -211,7 +210,7 @@ std::string tensor_lines(const gguf::File& file) {
   std::string text = "\ntensors\n";
   for (const gguf::TensorInfo& info : file.tensors())
     text += fmt::format("  {:<36} {:<6} [{}] {}\n", printable(info.name), gguf::tensor_type_name(info.type),
-                        fmt::join(info.dims.begin(), info.dims.end(), ", "), bytes_text(info.n_byte));
+                        fmt::join(info.dims.begin(), info.dims.end(), ", "), format_bytes(info.n_byte));
   return text;
 }
 
@@ -219,14 +218,14 @@ std::string to_text(const Contents& contents, const Options& options) {
   const gguf::File& file = *contents.file;
   std::string text = line("file", printable(file.path(), 400));
   text += line("format", fmt::format("GGUF {}, {} keys, {} tensors, {}", file.version(), file.metadata().size(),
-                                     file.tensors().size(), bytes_text(file.size_bytes())));
+                                     file.tensors().size(), format_bytes(file.size_bytes())));
   text += line("name", printable(text_or(file, "general.name", "none given")));
   text += line("architecture", printable(text_or(file, "general.architecture", "none given")));
   text += line("parameters", format_count(static_cast<double>(contents.all.n_parameter)));
   if (contents.model) text += config_lines(**contents.model);
   for (const auto& [name, share] : contents.types)
     text += line(name, fmt::format("{} tensors, {} parameters, {}", share.n_tensor,
-                                   format_count(static_cast<double>(share.n_parameter)), bytes_text(share.n_byte)));
+                                   format_count(static_cast<double>(share.n_parameter)), format_bytes(share.n_byte)));
   for (const Fit& fit : contents.fits) text += fit_line(fit);
   if (!contents.model) text += line("cannot be run", contents.model.error().message);
   if (!contents.tokenizer) text += line("takes no text", contents.tokenizer.error().message);

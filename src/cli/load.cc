@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/memory.h"
+
 namespace tercet::cli {
 namespace {
 
@@ -59,7 +61,7 @@ Result<ReadyBackend> start_backend(const std::shared_ptr<const model::Model>& mo
                                    const Console& console, int max_sequence) {
   ASSIGN_OR_RETURN(const BackendChoice choice, choose_backend(common));
   const engine::MemoryNeed need = memory_need(*model, choice.entry->factory, common, max_sequence);
-  ASSIGN_OR_RETURN(const int64_t free_bytes, engine::available_memory());
+  ASSIGN_OR_RETURN(const int64_t free_bytes, available_memory());
   ASSIGN_OR_RETURN(const engine::MemoryPlan plan, engine::plan_memory(need, free_bytes));
   for (const std::string& note : {choice.why, context_note(common, plan)})
     if (!note.empty()) console.note(note);

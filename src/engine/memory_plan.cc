@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/memory.h"
 
 namespace tercet::engine {
 namespace {
@@ -86,13 +87,6 @@ std::string MemoryPlan::describe() const {
   return fmt::format("{} weights + {} KV cache ({} tokens) + {} reserve = {} of {} free", format_bytes(weight_bytes),
                      format_bytes(kv_bytes), n_ctx, format_bytes(reserve_bytes), format_bytes(total_bytes()),
                      format_bytes(free_bytes));
-}
-
-std::string format_bytes(int64_t bytes) {
-  const auto n = static_cast<double>(bytes);
-  if (bytes >= kMiB * 1024) return fmt::format("{:.1f} GiB", n / static_cast<double>(kMiB * 1024));
-  if (bytes >= kMiB) return fmt::format("{:.1f} MiB", n / static_cast<double>(kMiB));
-  return fmt::format("{:.1f} KiB", n / 1024);
 }
 
 }  // namespace tercet::engine

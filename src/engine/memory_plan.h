@@ -42,12 +42,4 @@ int64_t reserve_of(int64_t free_bytes);
 // context that would fit, if there is one, as the hint.
 Result<MemoryPlan> plan_memory(const MemoryNeed& need, int64_t free_bytes);
 
-// Memory that this process may still use without swapping: MemAvailable, or less where a control group (v2 or v1)
-// allows less; file pages in a group's count do not stand in the way. The folders are parameters for the tests. Errors:
-// kIo if the system does not say.
-Result<int64_t> available_memory(const std::string& proc = "/proc", const std::string& cgroup = "/sys/fs/cgroup");
-
-// "17.3 GiB"
-std::string format_bytes(int64_t bytes);
-
 }  // namespace tercet::engine

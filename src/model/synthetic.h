@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/cpu_info.h"
+#include "base/memory.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "gguf/gguf.h"

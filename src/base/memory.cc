@@ -1,6 +1,7 @@
-#include <fmt/format.h>
+#include "base/memory.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <limits>
@@ -9,9 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/memory_plan.h"
-
-namespace tercet::engine {
+namespace tercet {
 namespace {
 
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
@@ -105,4 +104,22 @@ Result<int64_t> available_memory(const std::string& proc, const std::string& cgr
   return std::min(*kib * 1024, groups ? cgroup_room(*groups, cgroup) : kNoLimit);
 }
 
-}  // namespace tercet::engine
+int64_t memory_available() { return available_memory().value_or(0); }
+
+int64_t memory_total() {
+  const auto info = read_text("/proc/meminfo");
+  const int64_t kib = info ? field(*info, "MemTotal:").value_or(0) : 0;
+  return std::min(kib * 1024, read_number("/sys/fs/cgroup/memory.max").value_or(kNoLimit));
+}
+
+std::string format_bytes(double n_byte) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  size_t unit = 0;
+  while (n_byte >= 1024 && unit + 1 < kUnits.size()) {
+    n_byte /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", n_byte) : fmt::format("{:.1f} {}", n_byte, kUnits[unit]);
+}
+
+}  // namespace tercet
