@@ -90,7 +90,7 @@ Result<Spec> parse_spec(std::string_view text) {
   if (peek() == '+' || peek() == '-' || peek() == ' ') spec.sign = text[at++];
   if (peek() == '#') spec.alternate = ++at > 0;
   if (peek() == '0' && spec.align == '\0') {
-    spec.fill = "0";
+    spec.fill.assign(1, '0');
     spec.align = '=';
     ++at;
   }

@@ -97,5 +97,11 @@ TEST(ChatOracle, SnippetsEqualJinja2) {
   for (size_t i = 0; i < cases.size(); ++i) compare(std::string(cases[i].at("template").as_string()), cases[i], i);
 }
 
+TEST(ChatOracle, GeneratedExpressionsEqualJinja2) {
+  const boost::json::array cases = load_cases("generated.json");
+  ASSERT_GE(cases.size(), 1500u);
+  for (size_t i = 0; i < cases.size(); ++i) compare(std::string(cases[i].at("template").as_string()), cases[i], i);
+}
+
 }  // namespace
 }  // namespace tercet::chat

@@ -142,7 +142,7 @@ TEST(ChatTemplateLimits, Steps) {
   const std::string loops = repeated("{% for i in range(100000) %}", 5) + repeated("{% endfor %}", 5);
   expect_error(loops, Code::kLimit, "max_steps", limits);
   expect_error("{% macro m(n) %}{{ m(n - 1) if n }}{{ m(n - 1) if n }}{% endmacro %}{{ m(60) }}", Code::kLimit,
-               "max_steps");
+               "max_steps", limits);
   // Shared lists that are small in memory and endless to walk.
   for (const char* use :
        {"{{ ns.x }}", "{{ ns.x | tojson }}", "{{ ns.x == ns.y }}", "{{ {(ns.x,): 1}[(ns.y,)] }}",

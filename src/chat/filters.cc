@@ -227,7 +227,7 @@ Result<Value> json(Runtime& rt, const Value& input, CallArgs args) {
   JsonStyle style;
   style.ensure_ascii = bound.flag(0, false);
   style.sort_keys = bound.flag(3, false);
-  if (!bound.none(1)) {
+  if (!bound.none(1) && !input.is<Str>()) {  // json.dumps looks at no indent for a str
     if (bound.get(1)->is<Str>()) {
       style.indent = *bound.get(1)->text();
     } else {

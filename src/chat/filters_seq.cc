@@ -53,7 +53,6 @@ class Getter {
   std::vector<Value> parts_;
 };
 
-// Items as jinja2's own iteration gives them: what can't be iterated fails at once, not at the walk.
 Result<Value> length(Runtime&, const Value& input, CallArgs args) {
   RETURN_IF_ERROR(Bound::bind("length", std::move(args), {}));
   if (const std::optional<size_t> n = length_of(input)) return Value::integer(static_cast<int64_t>(*n));
@@ -297,8 +296,8 @@ Result<Value> sum(Runtime& rt, const Value& input, CallArgs args) {
 
 Result<Value> batch(Runtime& rt, const Value& input, CallArgs args) {
   ASSIGN_OR_RETURN(const Bound bound, Bound::bind("batch", std::move(args), {"linecount!", "fill_with"}));
-  ASSIGN_OR_RETURN(const Int width, bound.integer(0, 1));
-  ASSIGN_OR_RETURN(const std::vector<Value> source, rt.iterate(input));
+  const Result<std::vector<Value>> source = rt.iterate(input);
+  if (!source) return rt.iterator({}, source.error());
   std::vector<Value> out;
   std::vector<Value> row;
   const auto flush = [&]() -> Status {
@@ -307,26 +306,31 @@ Result<Value> batch(Runtime& rt, const Value& input, CallArgs args) {
     row.clear();
     return {};
   };
-  for (const Value& item : source) {
-    if (static_cast<Int>(row.size()) == width) RETURN_IF_ERROR(flush());
+  for (const Value& item : *source) {
+    // A count of another type is equal to no length: all comes in one batch.
+    if (equals(Value(static_cast<Int>(row.size())), *bound.get(0))) RETURN_IF_ERROR(flush());
     row.push_back(item);
   }
-  if (!row.empty()) {
-    if (!bound.none(1) && width > static_cast<Int>(row.size())) {
-      if (width > kMaxRange) return error(Code::kLimit, "batch: a line of over {} items", kMaxRange);
-      row.resize(static_cast<size_t>(width), *bound.get(1));
-    }
-    RETURN_IF_ERROR(flush());
+  if (!row.empty() && !bound.none(1)) {
+    const Result<Int> width = bound.integer(0, 1);
+    if (!width) return rt.iterator(std::move(out), width.error());
+    if (*width > kMaxRange) return error(Code::kLimit, "batch: a line of over {} items", kMaxRange);
+    if (*width > static_cast<Int>(row.size())) row.resize(static_cast<size_t>(*width), *bound.get(1));
   }
+  if (!row.empty()) RETURN_IF_ERROR(flush());
   return rt.iterator(std::move(out));
 }
 
 Result<Value> slice(Runtime& rt, const Value& input, CallArgs args) {
   ASSIGN_OR_RETURN(const Bound bound, Bound::bind("slice", std::move(args), {"slices!", "fill_with"}));
-  ASSIGN_OR_RETURN(const Int wanted, bound.integer(0, 1));
+  const Result<Int> given = bound.integer(0, 1);
+  if (!given) return rt.iterator({}, given.error());
+  const Int wanted = *given;
   if (wanted == 0) return rt.iterator({}, wrong("slice: division by zero").value());
   if (wanted > kMaxRange) return error(Code::kLimit, "slice: over {} slices", kMaxRange);
-  ASSIGN_OR_RETURN(const std::vector<Value> source, rt.iterate(input));
+  Result<std::vector<Value>> walked = rt.iterate(input);
+  if (!walked) return rt.iterator({}, std::move(walked).error());
+  const std::vector<Value>& source = *walked;
   const size_t n = wanted < 0 ? 0 : static_cast<size_t>(wanted);
   const size_t with_extra = n == 0 ? 0 : source.size() % n;
   std::vector<Value> out;

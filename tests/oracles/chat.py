@@ -1,15 +1,18 @@
 """What jinja2 says, set up as transformers sets it up: expected texts for chat_template_test.
 
-Writes conversations.json (the templates of tests/data/chat over generated conversations) and snippets.json (small
-templates, from chat_snippets.py) into the folder given as the first argument. A case is {template, context, expect}; expect
-is null where jinja2 raises. Floats of a context are written as {"__float__": "0.1"}, so that no JSON parser rounds them.
+Writes into the folder given as the first argument: conversations.json (the templates of tests/data/chat over generated
+conversations), snippets.json (small templates, from chat_snippets.py) and generated.json (random expressions, from
+chat_generated.py). A case is {template, context, expect}; expect is null where jinja2 raises. Floats of a context are written
+as {"__float__": "0.1"}, so that no JSON parser rounds them.
 """
 
+import functools
 import json
 import os
 import random
 import re
 import sys
+import warnings
 from datetime import datetime
 
 import jinja2
@@ -17,10 +20,12 @@ import jinja2.ext
 import jinja2.nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from chat_snippets import SNIPPETS
+from chat_generated import Expressions
+from chat_snippets import CTX, SNIPPETS
 
 SEED = 20250607
 N_CONVERSATIONS = 700
+N_GENERATED = 2000
 NOW = datetime(2024, 7, 26, 9, 5, 3)
 
 
@@ -52,6 +57,47 @@ def environment():
     env.globals["raise_exception"] = raise_exception
     env.globals["strftime_now"] = lambda format: NOW.strftime(format)
     return env
+
+
+class Lazy:
+    """What a lazy filter returns, as far as a template can tell; it remembers that it was printed, with its address."""
+
+    printed = False
+
+    def __init__(self, walk):
+        self.walk = iter(walk)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.walk)
+
+    def __repr__(self):
+        Lazy.printed = True
+        return "?"
+
+
+def lazy(function):
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        value = function(*args, **kwargs)
+        return value if isinstance(value, (str, list)) else Lazy(value)
+
+    return wrapped
+
+
+def generated_cases(n):
+    env = environment()
+    for name in ("map", "select", "reject", "selectattr", "rejectattr", "unique", "items", "batch", "slice", "reverse"):
+        env.filters[name] = lazy(env.filters[name])
+    expressions = Expressions(SEED)
+    for _ in range(n):
+        source = "{{ " + expressions.expression() + " }}"
+        Lazy.printed = False
+        text = expected_of_source(env, source, CTX)
+        if not Lazy.printed and " at 0x" not in (text or ""):
+            yield {"template": source, "context": portable(CTX), "expect": text}
 
 
 def expected(template, context):
@@ -204,6 +250,7 @@ class Generator:
 
 def main():
     out = sys.argv[1]
+    warnings.simplefilter("ignore", SyntaxWarning)  # Python's, about what jinja2 compiles to
     data = os.path.join(os.environ["TERCET_SOURCE_DIR"], "tests", "data", "chat")
     env = environment()
     generator = Generator(SEED)
@@ -220,7 +267,8 @@ def main():
         # Where Python prints an object's address there is nothing to compare.
         if text is None or not re.search(r" at 0x[0-9a-f]{8,}>", text):
             snippets.append({"template": source, "context": portable(context), "expect": text})
-    for name, cases in (("conversations", conversations), ("snippets", snippets)):
+    for name, cases in (("conversations", conversations), ("snippets", snippets),
+                        ("generated", list(generated_cases(N_GENERATED)))):
         with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as file:
             json.dump(cases, file, ensure_ascii=False)
         raises = sum(case["expect"] is None for case in cases)
