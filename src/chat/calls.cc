@@ -70,10 +70,6 @@ Result<Value> Interpreter::make_macro(const MacroDef& macro) {
 }
 
 Status Interpreter::bind_parameters(const MacroDef& macro, Scope& scope, CallArgs& args, std::vector<bool>& given) {
-  const auto bind_name = [&](std::string_view name, Value value) {
-    const auto symbol = ast_.symbols.find(std::string(name));
-    if (symbol != ast_.symbols.end()) scope.names.insert_or_assign(symbol->second, std::move(value));
-  };
   const size_t n_positional = std::min(args.positional.size(), macro.parameters.size());
   for (size_t i = 0; i < n_positional; ++i) {
     scope.names.insert_or_assign(macro.parameters[i].symbol, args.positional[i]);
@@ -96,8 +92,15 @@ Status Interpreter::bind_parameters(const MacroDef& macro, Scope& scope, CallArg
   }
   if (macro.uses_caller) {
     std::optional<Value> caller = take("caller");
-    bind_name("caller", caller && !caller->is<None>() ? *std::move(caller) : undefined("there is no caller"));
+    scope.names.insert_or_assign(ast_.symbols.at("caller"),
+                                 caller && !caller->is<None>() ? *std::move(caller) : undefined("there is no caller"));
   }
+  return bind_rest(macro, scope, args);
+}
+
+// `kwargs` and `varargs`, for a macro whose text names them.
+Status Interpreter::bind_rest(const MacroDef& macro, Scope& scope, CallArgs& args) {
+  const size_t n_positional = std::min(args.positional.size(), macro.parameters.size());
   if (macro.uses_kwargs) {
     DictObj rest;
     for (auto& [name, value] : args.named) {
@@ -105,14 +108,14 @@ Status Interpreter::bind_parameters(const MacroDef& macro, Scope& scope, CallArg
       RETURN_IF_ERROR(put(rest, std::move(key), std::move(value)));
     }
     ASSIGN_OR_RETURN(Value kwargs, dict(std::move(rest)));
-    bind_name("kwargs", std::move(kwargs));
+    scope.names.insert_or_assign(ast_.symbols.at("kwargs"), std::move(kwargs));
   } else if (!args.named.empty()) {
     return wrong("macro '{}' takes no argument '{}'", macro.name, args.named[0].first);
   }
   if (macro.uses_varargs) {
     ASSIGN_OR_RETURN(Value rest,
                      tuple({args.positional.begin() + static_cast<ptrdiff_t>(n_positional), args.positional.end()}));
-    bind_name("varargs", std::move(rest));
+    scope.names.insert_or_assign(ast_.symbols.at("varargs"), std::move(rest));
   } else if (args.positional.size() > n_positional) {
     return wrong("macro '{}' takes {} arguments, not {}", macro.name, macro.parameters.size(), args.positional.size());
   }

@@ -296,9 +296,6 @@ Result<Value> sum(Runtime& rt, const Value& input, CallArgs args) {
 
 Result<Value> batch(Runtime& rt, const Value& input, CallArgs args) {
   ASSIGN_OR_RETURN(const Bound bound, Bound::bind("batch", std::move(args), {"linecount!", "fill_with"}));
-  const Result<Int> wanted = bound.integer(0, 1);
-  if (!wanted) return rt.iterator({}, wanted.error());
-  const Int width = *wanted;
   const Result<std::vector<Value>> source = rt.iterate(input);
   if (!source) return rt.iterator({}, source.error());
   std::vector<Value> out;
@@ -310,16 +307,17 @@ Result<Value> batch(Runtime& rt, const Value& input, CallArgs args) {
     return {};
   };
   for (const Value& item : *source) {
-    if (static_cast<Int>(row.size()) == width) RETURN_IF_ERROR(flush());
+    // A count of another type is equal to no length: all comes in one batch.
+    if (equals(Value(static_cast<Int>(row.size())), *bound.get(0))) RETURN_IF_ERROR(flush());
     row.push_back(item);
   }
-  if (!row.empty()) {
-    if (!bound.none(1) && width > static_cast<Int>(row.size())) {
-      if (width > kMaxRange) return error(Code::kLimit, "batch: a line of over {} items", kMaxRange);
-      row.resize(static_cast<size_t>(width), *bound.get(1));
-    }
-    RETURN_IF_ERROR(flush());
+  if (!row.empty() && !bound.none(1)) {
+    const Result<Int> width = bound.integer(0, 1);
+    if (!width) return rt.iterator(std::move(out), width.error());
+    if (*width > kMaxRange) return error(Code::kLimit, "batch: a line of over {} items", kMaxRange);
+    if (*width > static_cast<Int>(row.size())) row.resize(static_cast<size_t>(*width), *bound.get(1));
   }
+  if (!row.empty()) RETURN_IF_ERROR(flush());
   return rt.iterator(std::move(out));
 }
 

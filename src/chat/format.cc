@@ -25,6 +25,7 @@ class Printf {
  private:
   Result<Value> next_argument();
   Result<Int> number_or_star(size_t& at);
+  Result<Value> keyed_argument(size_t& at);
   Status directive(size_t& at);
   Result<std::string> convert(const Value& value, Spec spec);
   Result<std::string> integer(const Value& value, Spec spec);
@@ -121,23 +122,28 @@ Result<std::string> Printf::convert(const Value& value, Spec spec) {
   }
 }
 
+// The value of %(key); `at` stands after its '('.
+Result<Value> Printf::keyed_argument(size_t& at) {
+  if (!mapping_ || argument_.is<Str>()) return wrong("format: %(name) wants a mapping");
+  int open = 1;
+  const size_t begin = at;
+  for (; at < format_.size() && open > 0; ++at) open += format_[at] == '(' ? 1 : (format_[at] == ')' ? -1 : 0);
+  if (open > 0) return wrong("format: a key has no end");
+  const Dict* dict = argument_.as<Dict>();
+  const std::string key = format_.substr(begin, at - 1 - begin);
+  const Value* found = dict == nullptr ? nullptr : (*dict)->find(std::string_view(key));
+  if (found == nullptr) return wrong("format: no key '{}'", key);
+  return *found;
+}
+
 // One directive; `at` stands after its '%'.
 Status Printf::directive(size_t& at) {
   Spec spec;
-  bool keyed = false;
-  Value keyed_value;
-  if (at < format_.size() && format_[at] == '(') {
-    if (!mapping_ || argument_.is<Str>()) return wrong("format: %(name) wants a mapping");
-    int open = 1;
-    const size_t begin = ++at;
-    for (; at < format_.size() && open > 0; ++at) open += format_[at] == '(' ? 1 : (format_[at] == ')' ? -1 : 0);
-    if (open > 0) return wrong("format: a key has no end");
-    const Dict* dict = argument_.as<Dict>();
-    const std::string key = format_.substr(begin, at - 1 - begin);
-    const Value* found = dict == nullptr ? nullptr : (*dict)->find(std::string_view(key));
-    if (found == nullptr) return wrong("format: no key '{}'", key);
-    keyed = true;
-    keyed_value = *found;
+  const bool keyed = at < format_.size() && format_[at] == '(';
+  Value value;
+  if (keyed) {
+    ++at;
+    ASSIGN_OR_RETURN(value, keyed_argument(at));
   }
   bool zero = false;
   for (; at < format_.size() && std::string_view("-+ #0").find(format_[at]) != std::string_view::npos; ++at) {
@@ -167,12 +173,12 @@ Status Printf::directive(size_t& at) {
     return {};
   }
   if (!keyed) {
-    ASSIGN_OR_RETURN(keyed_value, next_argument());
+    ASSIGN_OR_RETURN(value, next_argument());
   }
-  ASSIGN_OR_RETURN(std::string text, convert(keyed_value, spec));
+  ASSIGN_OR_RETURN(std::string text, convert(value, spec));
   const bool number = std::string_view("srac").find(spec.type) == std::string_view::npos;
   if (zero && number && spec.align != '<') {
-    spec.fill = "0";
+    spec.fill.assign(1, '0');
     spec.align = '=';
   }
   out_ += pad(std::move(text), spec, '>');

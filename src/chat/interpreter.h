@@ -97,6 +97,7 @@ class Interpreter : public Runtime {
   Result<Value> make_macro(const MacroDef& macro);
   Result<Value> call_macro(const MacroDef& macro, const ScopePtr& closure, CallArgs args);
   Status bind_parameters(const MacroDef& macro, Scope& scope, CallArgs& args, std::vector<bool>& given);
+  Status bind_rest(const MacroDef& macro, Scope& scope, CallArgs& args);
   Result<bool> fill(LoopObj& loop, size_t index);
   Result<Value> loop_attribute(const Loop& loop, std::string_view name);
   Result<Value> loop_cycle(const Loop& loop);
