@@ -19,7 +19,7 @@ using Texts = std::map<int, std::vector<TokenId>>;
 engine::Request request_of(int i) {
   const auto text = long_prompt(1000);
   engine::Request request;
-  const int n_prompt = 3 + (i * 37) % 90;
+  const int n_prompt = 3 + (i * 37) % (kSanitized ? 30 : 90);
   request.prompt.assign(text.begin() + i * 11, text.begin() + i * 11 + n_prompt);
   request.max_output = 5 + (i * 7) % 20;
   request.ignore_eos = true;
