@@ -32,6 +32,8 @@ Outcome run_tercet(const Command& command);
 // Runs it with stdout a pipe of one page, sends it `signal` when the first byte came, and then reads the rest.
 Outcome interrupt_tercet(const Command& command, int signal);
 
+// Whether there is a pseudo-terminal to be had: a bare container may have no /dev/ptmx.
+bool can_make_terminal();
 // Runs it with a terminal for its stderr.
 Outcome run_on_terminal(const Command& command);
 

@@ -153,6 +153,15 @@ Outcome interrupt_tercet(const Command& command, int signal) {
   return outcome;
 }
 
+bool can_make_terminal() {
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (terminal < 0) return false;
+  const bool has_name =
+      ::grantpt(terminal) == 0 && ::unlockpt(terminal) == 0 && ::access(::ptsname(terminal), R_OK) == 0;
+  ::close(terminal);
+  return has_name;
+}
+
 Outcome run_on_terminal(const Command& command) {
   const int in = memory_file(command.input);
   const int out = memory_file();
