@@ -1,0 +1,443 @@
+// experts   contract: docs/stages.md#experts   mirrors: ref/experts.cc, cpu/experts.cc
+//   y = sum_i w_i down_e(silu(gate_e h) * up_e h), e = ids_i, in slot order; x = x + y
+//   h, x, y: [n_row, d_model] f32   gate, up: [n_expert][d_ff, d_model]   down: [n_expert][d_model, d_ff] quantized
+//   launch: one row: two kernels, a block for 16 rows of an expert and for 16 rows of all. Up to 8 rows: a block for 16
+//   rows of an expert and up to 8 of its slots. More: kernels/gemm.cuh, 64 of its slots. Then the sum over a row's slots
+//   sum: f32, a fixed order, then slot order; the residual is added in f32
+//   cost: reads each chosen expert's matrices once a step; bandwidth-bound for few rows
+#include <algorithm>
+
+#include "cuda/kernels/choose.cuh"
+#include "cuda/kernels/gemm.cuh"
+#include "cuda/kernels/gemv.cuh"
+#include "cuda/kernels/gemv_one.cuh"
+#include "cuda/products.h"
+
+namespace tercet::cuda {
+namespace {
+
+__device__ __forceinline__ float silu_times(float gate, float up) { return gate / (1.0F + expf(-gate)) * up; }
+
+struct GateUp {
+  Tensor gate, up;
+  const float* x;     // [n_row, d_model], normalised on the way
+  const float* norm;
+  float eps;
+  float* act;         // [slot by expert, d_ff]
+};
+
+// The slots of one block: rows of x, and places in act.
+struct Slots {
+  int expert, begin, n;
+  const int32_t* row;  // null: row 0
+};
+
+// act = silu(gate_e h) * up_e h for 16 of its columns and the block's slots.
+template <class Frag, int kUnits>
+__device__ __forceinline__ void gate_up_block(const GateUp& p, const Slots& slots, const NormWeights<kUnits>& norm,
+                                              unsigned char* memory) {
+  const int cols = p.gate.cols;
+  const int n_block = cols / 256;
+  const int n_warp = blockDim.x / 32;
+  const int first = static_cast<int>(threadIdx.x / 32) * kUnits;
+  const int64_t base = int64_t{slots.expert} * p.gate.rows;
+  const int o = 16 * static_cast<int>(blockIdx.x);
+  WarpTile<Frag, kUnits> gate;
+  WarpTile<Frag, kUnits> up;
+  gate.load(p.gate, base + o, base + p.gate.rows - 1, first, n_block - first);
+  up.load(p.up, base + o, base + p.up.rows - 1, first, n_block - first);
+  const GemvShared s = carve(memory, slots.n, cols, n_warp);
+  prepare_rows<kUnits>(
+      s, slots.n, cols, true, p.eps, norm,
+      [&](int r) { return p.x + int64_t{slots.row == nullptr ? 0 : __ldcg(slots.row + slots.begin + r)} * cols; },
+      nullptr);
+  float sum_gate[4] = {};
+  float sum_up[4] = {};
+  multiply_tile<Frag, kUnits>(sum_gate, gate, p.gate, s, slots.n);
+  multiply_tile<Frag, kUnits>(sum_up, up, p.up, s, slots.n);
+  store_partial(s.reduce, sum_gate);
+  store_partial(s.reduce + 128 * n_warp, sum_up);
+  __syncthreads();
+  for (int i = threadIdx.x; i < 16 * slots.n; i += blockDim.x) {
+    if (o + i % 16 >= p.gate.rows) continue;
+    const float g = sum_partials(s.reduce, i % 16, i / 16, n_warp) / p.gate.scale_up;
+    const float u = sum_partials(s.reduce + 128 * n_warp, i % 16, i / 16, n_warp) / p.up.scale_up;
+    p.act[int64_t{slots.begin + i / 16} * p.gate.rows + o + i % 16] = silu_times(g, u);
+  }
+}
+
+// Which expert has rank `choice` among the router's logits. Every block finds out for itself: nobody waits for a list.
+// Leaves it in *expert after a barrier; with `ids`, the first k as well.
+__device__ __forceinline__ void find_choice(const float* router, int n_expert, int k, int choice, float* keys,
+                                            int32_t* expert, int32_t* ids) {
+  for (int e = threadIdx.x; e < kMaxRanked; e += blockDim.x)
+    if (e < (n_expert + 3) / 4 * 4) keys[e] = e < n_expert ? choice_key(__ldcg(router + e)) : -INFINITY;
+  __syncthreads();
+  for (int e = threadIdx.x; e < n_expert; e += blockDim.x) {
+    const float mine = keys[e];
+    int rank = 0;
+    for (int i = 0; i < n_expert; i += 4) {
+      const float4 other = *reinterpret_cast<const float4*>(keys + i);
+      rank += (other.x > mine || (other.x == mine && i < e)) + (other.y > mine || (other.y == mine && i + 1 < e)) +
+              (other.z > mine || (other.z == mine && i + 2 < e)) + (other.w > mine || (other.w == mine && i + 3 < e));
+    }
+    if (rank == choice) *expert = e;
+    if (ids != nullptr && rank < k) ids[rank] = e;
+  }
+  __syncthreads();
+}
+
+template <class One, int kUnits, int kLoads>
+__device__ __forceinline__ void gate_up_one_block(const GateUp& p, int expert, const OneInput<kLoads>& input,
+                                                  unsigned char* memory) {
+  __shared__ float scratch[kMaxOneWarp];
+  __shared__ float reduce[2][kMaxOneWarp][16];
+  const int cols = p.gate.cols;
+  const int warp = threadIdx.x / 32;
+  const int64_t base = int64_t{expert} * p.gate.rows;
+  const int o = 16 * static_cast<int>(blockIdx.x);
+  OneTile<One, kUnits> gate;
+  OneTile<One, kUnits> up;
+  gate.load(p.gate, base + o, base + p.gate.rows - 1, warp * kUnits);
+  up.load(p.up, base + o, base + p.up.rows - 1, warp * kUnits);
+  const OneRow x = carve_one(memory, cols);
+  input.put(x, cols, true, p.eps, scratch, nullptr);
+  float sum_gate[2] = {};
+  float sum_up[2] = {};
+  gate.multiply(sum_gate, x, cols / 256, warp * kUnits);
+  up.multiply(sum_up, x, cols / 256, warp * kUnits);
+  put_sums(reduce[0][warp], sum_gate);
+  put_sums(reduce[1][warp], sum_up);
+  __syncthreads();
+  const int i = threadIdx.x;
+  if (i >= 16 || o + i >= p.gate.rows) return;
+  float g = 0;
+  float u = 0;
+  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) {
+    g += reduce[0][w][i];
+    u += reduce[1][w][i];
+  }
+  p.act[int64_t{blockIdx.y} * p.gate.rows + o + i] = silu_times(g, u);
+}
+
+// One row: blockIdx.y is the choice. kernels/gemv_one.cuh.
+template <int kUnits, int kLoads, int kMinBlocks>
+__global__ void __launch_bounds__(256, kMinBlocks)
+    gate_up_one_kernel(GateUp p, const float* router, int n_expert, int k, int32_t* ids, float* weights) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  __shared__ __align__(16) float keys[kMaxRanked];
+  __shared__ int32_t expert;
+  grid_launch_next();
+  OneInput<kLoads> input;
+  input.load_norm(p.norm, p.gate.cols);
+  grid_wait();
+  input.load(p.x, p.gate.cols);
+  const bool tells = blockIdx.x == 0 && blockIdx.y == 0;
+  find_choice(router, n_expert, k, static_cast<int>(blockIdx.y), keys, &expert, tells ? ids : nullptr);
+  with_one(p.gate.layout,
+           [&]<class One>() { gate_up_one_block<One, kUnits, kLoads>(p, expert, input, memory); });
+  if (!tells || threadIdx.x >= 32) return;
+  const int lane = threadIdx.x;
+  const float logit = lane < k ? __ldcg(router + ids[lane]) : 0.0F;
+  const float weight = choice_weight(logit, __shfl_sync(kFullWarp, logit, 0), k);
+  if (lane < k) weights[lane] = weight;
+}
+
+template <int kUnits>
+__global__ void __launch_bounds__(256, kUnits == 1 ? 2 : 1)
+    gate_up_few_kernel(GateUp p, const Tile* tiles, const int32_t* n_tile, const int32_t* slot_row) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  grid_launch_next();
+  NormWeights<kUnits> norm;
+  norm.load(p.norm, p.gate.cols / 256);
+  grid_wait();
+  if (static_cast<int>(blockIdx.y) >= __ldcg(n_tile)) return;
+  const Tile tile = tiles[blockIdx.y];
+  with_frag(p.gate.layout, [&]<class Frag>() {
+    gate_up_block<Frag, kUnits>(p, {tile.expert, tile.begin, tile.n, slot_row}, norm, memory);
+  });
+}
+
+// One row: 16 rows of down for all of its choices. The warps share the (choice, block of 256 columns) pairs.
+//   sum: f32; within a warp pair by pair, each times its choice's weight, then warp by warp
+template <class One, int kUnits>
+__device__ __forceinline__ void down_one_block(float (&sum)[2], const Tensor& down, const float* act, const int32_t* ids,
+                                               const float* weights, int k, const OneRow& rows) {
+  const int lane = threadIdx.x % 32;
+  const int n_block = down.cols / 256;
+  const int n_pair = k * n_block;
+  const int first = static_cast<int>(threadIdx.x / 32) * kUnits;
+  const int o = 16 * static_cast<int>(blockIdx.x);
+  OneTile<One, kUnits> tile;
+  float weight[kUnits];
+#pragma unroll
+  for (int u = 0; u < kUnits; ++u) {
+    if (first + u >= n_pair) break;
+    const int choice = (first + u) / n_block;
+    const int64_t base = int64_t{__ldcg(ids + choice)} * down.rows;
+    tile.load_one(u, down, base + o, base + down.rows - 1, (first + u) % n_block);
+    weight[u] = __ldcg(weights + choice);
+  }
+#pragma unroll
+  for (int u = 0; u < kUnits; ++u) {
+    if (first + u >= n_pair) break;
+    put_block(rows, first + u, load_eight(act + int64_t{first + u} * 256 + first_column(lane)));
+  }
+  __syncwarp();
+#pragma unroll
+  for (int u = 0; u < kUnits; ++u) {
+    if (first + u >= n_pair) break;
+    float product[2] = {};
+    One::multiply(product, tile.raw[u], rows, first + u);
+    sum[0] += product[0] * weight[u];
+    sum[1] += product[1] * weight[u];
+  }
+}
+
+template <int kUnits>
+__global__ void __launch_bounds__(32 * kMaxDownWarp, 1)
+    down_one_kernel(Tensor down, const float* act, const int32_t* ids, const float* weights, int k, float* x, float* y) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  __shared__ float reduce[kMaxDownWarp][16];
+  grid_launch_next();
+  grid_wait();
+  float sum[2] = {};
+  with_one(down.layout, [&]<class One>() {
+    down_one_block<One, kUnits>(sum, down, act, ids, weights, k, carve_one(memory, k * down.cols));
+  });
+  put_sums(reduce[threadIdx.x / 32], sum);
+  __syncthreads();
+  const int i = threadIdx.x;
+  const int o = 16 * static_cast<int>(blockIdx.x) + i;
+  if (i >= 16 || o >= down.rows) return;
+  float total = 0;
+  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) total += reduce[w][i];
+  if (y != nullptr) y[o] = total;
+  x[o] = __ldcg(x + o) + total;
+}
+
+template <int kUnits>
+__global__ void __launch_bounds__(256, 2)
+    down_few_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile, const float* act, const int32_t* slot_id,
+                    float* slot_out) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  grid_launch_next();
+  grid_wait();
+  if (static_cast<int>(blockIdx.y) >= __ldcg(n_tile)) return;
+  const Tile slots = tiles[blockIdx.y];
+  const int n_block = down.cols / 256;
+  const int n_warp = blockDim.x / 32;
+  const int first = static_cast<int>(threadIdx.x / 32) * kUnits;
+  const int64_t base = int64_t{slots.expert} * down.rows;
+  const int o = 16 * static_cast<int>(blockIdx.x);
+  with_frag(down.layout, [&]<class Frag>() {
+    WarpTile<Frag, kUnits> tile;
+    tile.load(down, base + o, base + down.rows - 1, first, n_block - first);
+    const GemvShared s = carve(memory, slots.n, down.cols, n_warp);
+    prepare_rows<kUnits>(
+        s, slots.n, down.cols, false, 0, {}, [&](int r) { return act + int64_t{slots.begin + r} * down.cols; }, nullptr);
+    float sum[4] = {};
+    multiply_tile<Frag, kUnits>(sum, tile, down, s, slots.n);
+    store_partial(s.reduce, sum);
+    __syncthreads();
+    for (int i = threadIdx.x; i < 16 * slots.n; i += blockDim.x)
+      if (o + i % 16 < down.rows)
+        slot_out[int64_t{__ldcg(slot_id + slots.begin + i / 16)} * down.rows + o + i % 16] =
+            sum_partials(s.reduce, i % 16, i / 16, n_warp) / down.scale_up;
+  });
+}
+
+// Prompts. A warp has 16 rows of gate and the same 16 of up, so that the activation never leaves its registers.
+__global__ void __launch_bounds__(kGemmThread, 2)
+    gate_up_gemm_kernel(Tensor gate, Tensor up, const Tile* tiles, const int32_t* n_tile, const half* rows16,
+                        const float* rows_inverse, const int32_t* slot_row, float* act) {
+  extern __shared__ __align__(16) half shared[];
+  grid_launch_next();
+  grid_wait();
+  if (static_cast<int>(blockIdx.y) >= __ldcg(n_tile)) return;
+  const Tile tile = tiles[blockIdx.y];
+  const int64_t base = int64_t{tile.expert} * gate.rows;
+  const int o = 64 * static_cast<int>(blockIdx.x) + 16 * static_cast<int>(threadIdx.x / 32);
+  const int64_t row[2] = {base + o, base + o};
+  const int64_t last[2] = {base + gate.rows - 1, base + gate.rows - 1};
+  float sum[2][8][4] = {};
+  with_frag(gate.layout, [&]<class Frag>() {
+    gemm_tile<Frag>(sum, gate, up, row, last, tile.n, shared, [] {},
+                    [&](int r) { return rows16 + int64_t{__ldcg(slot_row + tile.begin + r)} * gate.cols; });
+  });
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int c = 0; c < 8; ++c)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int r = 8 * c + 2 * t + i % 2;
+      const int at = o + g + 8 * (i / 2);
+      if (r >= tile.n || at >= gate.rows) continue;
+      const float scale = __ldcg(rows_inverse + __ldcg(slot_row + tile.begin + r));
+      act[int64_t{tile.begin + r} * gate.rows + at] =
+          silu_times(sum[0][c][i] * (scale / gate.scale_up), sum[1][c][i] * (scale / up.scale_up));
+    }
+}
+
+__global__ void __launch_bounds__(kGemmThread, 2)
+    down_gemm_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile, const half* rows16, const float* rows_inverse,
+                     const int32_t* slot_id, float* slot_out) {
+  extern __shared__ __align__(16) half shared[];
+  grid_launch_next();
+  grid_wait();
+  if (static_cast<int>(blockIdx.y) >= __ldcg(n_tile)) return;
+  const Tile tile = tiles[blockIdx.y];
+  const int64_t base = int64_t{tile.expert} * down.rows;
+  const int o = kGemmTileRows * static_cast<int>(blockIdx.x) + 32 * static_cast<int>(threadIdx.x / 32);
+  const int64_t row[2] = {base + o, base + o + 16};
+  const int64_t last[2] = {base + down.rows - 1, base + down.rows - 1};
+  float sum[2][8][4] = {};
+  with_frag(down.layout, [&]<class Frag>() {
+    gemm_tile<Frag>(sum, down, down, row, last, tile.n, shared, [] {},
+                    [&](int r) { return rows16 + int64_t{tile.begin + r} * down.cols; });
+  });
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int c = 0; c < 8; ++c)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int r = 8 * c + 2 * t + i % 2;
+      if (r >= tile.n) continue;
+      const float scale = __ldcg(rows_inverse + tile.begin + r) / down.scale_up;
+      const int64_t slot = __ldcg(slot_id + tile.begin + r);
+#pragma unroll
+      for (int m = 0; m < 2; ++m) {
+        const int at = o + 16 * m + g + 8 * (i / 2);
+        if (at < down.rows) slot_out[slot * down.rows + at] = sum[m][c][i] * scale;
+      }
+    }
+}
+
+__global__ void silu_kernel(float* gate, const float* up, int64_t n) {
+  grid_launch_next();
+  grid_wait();
+  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i < n) gate[i] = silu_times(__ldcg(gate + i), __ldcg(up + i));
+}
+
+// y = sum_i w_i slot_out_i in slot order; x += y. A block a row.
+__global__ void sum_kernel(const float* slot_out, const float* weights, int k, int d_model, float* x, float* y) {
+  grid_launch_next();
+  grid_wait();
+  const int64_t r = blockIdx.x;
+  for (int j = threadIdx.x; j < d_model; j += blockDim.x) {
+    float sum = 0;
+    for (int i = 0; i < k; ++i)
+      sum = fmaf(__ldcg(weights + r * k + i), __ldcg(slot_out + (r * k + i) * d_model + j), sum);
+    if (y != nullptr) y[r * d_model + j] = sum;
+    x[r * d_model + j] = __ldcg(x + r * d_model + j) + sum;
+  }
+}
+
+int div_up(int64_t a, int64_t b) { return static_cast<int>((a + b - 1) / b); }
+
+bool has_frags(const LayerWeights& w) {
+  return w.gate_exps.layout != Layout::kFile && w.gate_exps.layout == w.up_exps.layout &&
+         w.down_exps.layout != Layout::kFile;
+}
+// Blocks of 256 columns a warp, where at most 8 warps share them.
+int units_for(int n_block) { return n_block <= 8 ? 1 : n_block <= 16 ? 2 : 4; }
+bool fits_few(const LayerWeights& w) { return w.gate_exps.cols / 256 <= 16 && w.down_exps.cols / 256 <= 16; }
+
+}  // namespace
+
+bool Stages::takes_one_row(const LayerWeights& w) const {
+  return !exact() && plan_.n_row == 1 && has_frags(w) && config_.d_model / 256 <= kMaxOneBlock &&
+         config_.n_expert <= kMaxRanked && config_.n_expert_used <= kMaxChoice &&
+         config_.n_expert_used * (config_.d_ff / 256) <= kMaxDownWarp * kMaxDownUnits;
+}
+bool Stages::experts_need_rows16() const { return !exact() && plan_.n_row > kGemvMaxRow; }
+
+void Stages::experts_one_row(const LayerWeights& w, int layer) {
+  const int k = config_.n_expert_used;
+  const GateUp p = {w.gate_exps, w.up_exps, b.x, w.ffn_norm, config_.rms_eps, b.gate};
+  const int n_block = config_.d_model / 256;
+  const int units = n_block <= 8 ? 1 : n_block <= 16 ? 2 : 4;
+  const auto gate_up = units == 1 ? gate_up_one_kernel<1, 1, 3> : units == 2 ? gate_up_one_kernel<2, 2, 1>
+                                                                             : gate_up_one_kernel<4, 4, 1>;
+  launch("gate_up", gate_up, dim3(div_up(config_.d_ff, 16), k), 32 * div_up(n_block, units),
+         one_row_bytes(config_.d_model), p, static_cast<const float*>(b.router), config_.n_expert, k, b.ids, b.weights);
+  tap_ids(backend::Tap::kFfnMoeTopk, layer, b.ids, 1, k);
+  tap(backend::Tap::kFfnMoeWeightsNorm, layer, b.weights, 1, k);
+
+  const int n_pair = k * (config_.d_ff / 256);
+  const int per_warp = n_pair <= kMaxDownWarp ? 1 : n_pair <= 2 * kMaxDownWarp ? 2 : kMaxDownUnits;
+  const auto down = per_warp == 1 ? down_one_kernel<1> : per_warp == 2 ? down_one_kernel<2> : down_one_kernel<kMaxDownUnits>;
+  launch("down", down, div_up(config_.d_model, 16), 32 * div_up(n_pair, per_warp), one_row_bytes(k * config_.d_ff),
+         w.down_exps, static_cast<const float*>(b.gate), static_cast<const int32_t*>(b.ids),
+         static_cast<const float*>(b.weights), k, b.x, if_wanted(backend::Tap::kFfnMoeOut, b.h));
+}
+
+void Stages::experts_gemv(const LayerWeights& w) {
+  group_slots(kGemvRows);
+  const int n_slot = plan_.n_row * config_.n_expert_used;
+  const GateUp p = {w.gate_exps, w.up_exps, b.x, w.ffn_norm, config_.rms_eps, b.gate};
+  const int n_block = config_.d_model / 256;
+  const int units = units_for(n_block);
+  const int n_warp = div_up(n_block, units);
+  const int most = std::min(plan_.n_row, kGemvRows);
+  launch("gate_up", units == 1 ? gate_up_few_kernel<1> : gate_up_few_kernel<2>,
+         dim3(div_up(config_.d_ff, 16), n_slot), 32 * n_warp, gemv_shared_bytes(most, config_.d_model, n_warp, 2), p,
+         static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile), static_cast<const int32_t*>(b.slot_row));
+  const int d_block = config_.d_ff / 256;
+  const int d_units = units_for(d_block);
+  const int d_warp = div_up(d_block, d_units);
+  launch("down", d_units == 1 ? down_few_kernel<1> : down_few_kernel<2>, dim3(div_up(config_.d_model, 16), n_slot),
+         32 * d_warp, gemv_shared_bytes(most, config_.d_ff, d_warp, 1), w.down_exps, static_cast<const Tile*>(b.tiles),
+         static_cast<const int32_t*>(b.n_tile), static_cast<const float*>(b.gate),
+         static_cast<const int32_t*>(b.slot_id), b.slot_out);
+}
+
+void Stages::experts_gemm(const LayerWeights& w) {
+  group_slots(kGemmN);
+  const int n_slot = plan_.n_row * config_.n_expert_used;
+  const int max_tile = std::min(n_slot, n_slot / kGemmN + config_.n_expert);
+  launch("gate_up", gate_up_gemm_kernel, dim3(div_up(config_.d_ff, 64), max_tile), kGemmThread, kGemmShared, w.gate_exps,
+         w.up_exps, static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile),
+         static_cast<const half*>(b.rows16), static_cast<const float*>(b.rows_inverse),
+         static_cast<const int32_t*>(b.slot_row), b.gate);
+  to_rows16(b.gate, n_slot, config_.d_ff);
+  launch("down", down_gemm_kernel, dim3(div_up(config_.d_model, kGemmTileRows), max_tile), kGemmThread, kGemmShared,
+         w.down_exps, static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile),
+         static_cast<const half*>(b.rows16), static_cast<const float*>(b.rows_inverse),
+         static_cast<const int32_t*>(b.slot_id), b.slot_out);
+}
+
+void Stages::experts_general(const LayerWeights& w) {
+  group_slots(kGeneralRows);
+  if (!exact() && plan_.n_row <= kGemvMaxRow) normalise(w.ffn_norm, plan_.n_row, nullptr, false);  // route fused it away
+  const int64_t n = int64_t{plan_.n_row} * config_.n_expert_used * config_.d_ff;
+  grouped_general("gate", w.gate_exps, b.h, b.slot_row, b.gate, nullptr);
+  grouped_general("up", w.up_exps, b.h, b.slot_row, b.up, nullptr);
+  launch("silu", silu_kernel, div_up(n, 256), 256, 0, b.gate, static_cast<const float*>(b.up), n);
+  grouped_general("down", w.down_exps, b.gate, nullptr, b.slot_out, b.slot_id);
+}
+
+void Stages::experts(const model::LayerSpec& layer, const model::Shape& shape) {
+  using backend::Tap;
+  const LayerWeights& w = weights_of(layer);
+  if (takes_one_row(w)) {
+    experts_one_row(w, layer.index);
+  } else {
+    if (exact() || !has_frags(w))
+      experts_general(w);
+    else if (shape.n_row <= kGemvMaxRow && fits_few(w))
+      experts_gemv(w);
+    else
+      experts_gemm(w);
+    launch("sum", sum_kernel, shape.n_row, 256, 0, static_cast<const float*>(b.slot_out),
+           static_cast<const float*>(b.weights), config_.n_expert_used, config_.d_model, b.x,
+           if_wanted(Tap::kFfnMoeOut, b.h));
+  }
+  tap(Tap::kFfnMoeOut, layer.index, b.h, shape.n_row, config_.d_model);
+  tap(Tap::kLOut, layer.index, b.x, shape.n_row, config_.d_model);
+}
+
+}  // namespace tercet::cuda

@@ -1,0 +1,29 @@
+// Owns the numbers that the host's plan and the kernels agree on.
+#pragma once
+
+#include <algorithm>
+
+namespace tercet::cuda {
+
+inline constexpr int kPageSize = 64;     // tokens; the attention kernels' tile
+inline constexpr int kMaxSplit = 64;     // parts that one sequence's keys are cut into while decoding
+inline constexpr int kDecodeGroup = 8;   // query heads a KV head, at most, on the tensor cores
+inline constexpr int kChunkRows = 128;   // tokens of a piece of a prompt times the heads of a group, at most
+inline constexpr int kGemvMaxRow = 8;    // up to here a product is bound by its weights, and by latency
+inline constexpr int kMaxOneWarp = 8;    // warps of the kernels for one row
+inline constexpr int kMaxOneBlock = 32;  // blocks of 256 columns of a row that they take
+inline constexpr int kGeneralRows = 8;   // rows of activations a tile of the general kernel
+inline constexpr int kMaxChoice = 32;    // experts a row: their weights are one warp's
+inline constexpr int kMaxRanked = 512;   // experts that one row's choice is ranked among by every block
+inline constexpr int kMaxDownWarp = 12;  // warps of one row's down
+inline constexpr int kMaxDownUnits = 4;  // and their blocks of 256 columns
+
+// How many parts the keys of sequences of up to n_page pages are cut into. A block takes 4 x 32 positions at a time, two
+// such rounds hide its latency, and beyond about 264 blocks (two a multiprocessor of a large device) more do not help.
+inline int choose_split(int n_head_of_all, int n_page) {
+  const int by_length = std::max(1, n_page * kPageSize / 256);
+  const int by_device = std::max(1, 264 / std::max(1, n_head_of_all));
+  return std::min({by_length, by_device, kMaxSplit});
+}
+
+}  // namespace tercet::cuda

@@ -1,0 +1,242 @@
+// route   contract: docs/stages.md#route   mirrors: ref/route.cc, cpu/route.cc
+//   h = rms_norm(x); p = softmax(W h); ids = top-k(p), ties to the lower id; w = p[ids] / sum p[ids]
+//   x, h: [n_row, d_model] f32   W: [n_expert, d_model] f32   ids: [n_row, k] i32   w: [n_row, k] f32
+//   launch: few rows: a block an expert, the norm on the way; else products.cu. Then a warp a row, and a block an expert
+//   that lists the expert's rows. One row alone: the choice is in the experts' first kernel
+//   sum: f32, a fixed tree
+//   cost: reads 4 * n_expert * d_model bytes once a step; bandwidth- and latency-bound for few rows
+#include <algorithm>
+
+#include "cuda/kernels/gemv.cuh"
+#include "cuda/kernels/choose.cuh"
+#include "cuda/products.h"
+
+namespace tercet::cuda {
+namespace {
+
+constexpr int kRouteThread = 256;
+constexpr int kRouteUnits = 8;  // f32 weights a thread at most: d_model up to 2,048 without a second look
+
+// logits[r, e] = W_e . rms_norm(x_r), both sums in one pass over x.
+__global__ void __launch_bounds__(kRouteThread)
+    route_kernel(const float* router, const float* norm, float eps, const float* x, int n_row, int d_model, float* logits,
+                 int n_expert, float* h) {
+  __shared__ float partial[kGemvRows][2][kRouteThread / 32];
+  grid_launch_next();
+  const int e = blockIdx.x;
+  const int n_four = d_model / 4;
+  const auto* w4 = reinterpret_cast<const float4*>(router + int64_t{e} * d_model);
+  const auto* norm4 = reinterpret_cast<const float4*>(norm);
+  // Weights come before the wait.
+  float4 w[kRouteUnits / 4];
+#pragma unroll
+  for (int i = 0; i < kRouteUnits / 4; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * kRouteThread;
+    w[i] = {0, 0, 0, 0};
+    if (at >= n_four) continue;
+    const float4 a = __ldg(w4 + at);
+    const float4 b = __ldg(norm4 + at);
+    w[i] = {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
+  }
+  grid_wait();
+  for (int r = 0; r < n_row; ++r) {
+    const auto* x4 = reinterpret_cast<const float4*>(x + int64_t{r} * d_model);
+    float squares = 0;
+    float dot = 0;
+    for (int at = threadIdx.x, i = 0; at < n_four; at += kRouteThread, ++i) {
+      const float4 v = __ldcg(x4 + at);
+      float4 u;
+      if (i < kRouteUnits / 4) {
+        u = i == 0 ? w[0] : w[1];
+      } else {
+        const float4 a = __ldg(w4 + at);
+        const float4 b = __ldg(norm4 + at);
+        u = {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
+      }
+      squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+      dot += v.x * u.x + v.y * u.y + v.z * u.z + v.w * u.w;
+    }
+    squares = warp_sum(squares);
+    dot = warp_sum(dot);
+    if (threadIdx.x % 32 == 0) {
+      partial[r][0][threadIdx.x / 32] = squares;
+      partial[r][1][threadIdx.x / 32] = dot;
+    }
+  }
+  __syncthreads();
+  for (int r = threadIdx.x; r < n_row; r += kRouteThread) {
+    float squares = 0;
+    float dot = 0;
+    for (int i = 0; i < kRouteThread / 32; ++i) {
+      squares += partial[r][0][i];
+      dot += partial[r][1][i];
+    }
+    logits[r * n_expert + e] = dot * rms_scale(squares, d_model, eps);
+  }
+  if (h == nullptr || e != 0) return;
+  for (int r = 0; r < n_row; ++r) {
+    float squares = 0;
+    for (int i = 0; i < kRouteThread / 32; ++i) squares += partial[r][0][i];
+    const float scale = rms_scale(squares, d_model, eps);
+    for (int k = threadIdx.x; k < d_model; k += kRouteThread)
+      h[int64_t{r} * d_model + k] = __ldcg(x + int64_t{r} * d_model + k) * scale * __ldg(norm + k);
+  }
+}
+
+// Prompts: 16 rows by 64 experts a block, 256 threads with four rows of an expert each.
+//   logits[r, e] = W_e . h_r   shared: 64 columns of both, twice   sum: f32, four at a time, in the order of k
+constexpr int kPromptRows = 16;
+constexpr int kPromptExperts = 64;
+constexpr int kPromptCols = 64;
+constexpr int kPromptStride = kPromptCols + 4;  // floats
+constexpr size_t kPromptShared = size_t{2} * (kPromptRows + kPromptExperts) * kPromptStride * sizeof(float);
+
+__global__ void __launch_bounds__(kRouteThread)
+    route_prompt_kernel(const float* router, const float* h, int n_row, int d_model, int n_expert, float* logits) {
+  extern __shared__ __align__(16) float tile[];
+  grid_launch_next();
+  grid_wait();
+  const int first_row = kPromptRows * static_cast<int>(blockIdx.x);
+  const int first_expert = kPromptExperts * static_cast<int>(blockIdx.y);
+  const int e = threadIdx.x / 4;
+  const int rows = threadIdx.x % 4 * 4;
+  constexpr int kStage = (kPromptRows + kPromptExperts) * kPromptStride;
+  const auto fetch = [&](int k, int stage) {
+    for (int i = threadIdx.x; i < (kPromptRows + kPromptExperts) * (kPromptCols / 4); i += kRouteThread) {
+      const int r = i / (kPromptCols / 4);
+      const int c = i % (kPromptCols / 4) * 4;
+      const bool is_h = r < kPromptRows;
+      const int64_t at = is_h ? min(first_row + r, n_row - 1) : min(first_expert + r - kPromptRows, n_expert - 1);
+      const int n = max(0, min(16, 4 * (d_model - k - c)));
+      copy_async(tile + stage * kStage + r * kPromptStride + c, (is_h ? h : router) + at * d_model + (n > 0 ? k + c : 0), n);
+    }
+    commit_async();
+  };
+  float4 sum[4] = {};
+  fetch(0, 0);
+  for (int k = 0, stage = 0; k < d_model; k += kPromptCols, stage ^= 1) {
+    wait_async<0>();
+    __syncthreads();
+    if (k + kPromptCols < d_model) fetch(k + kPromptCols, stage ^ 1);
+    const float* x = tile + stage * kStage + rows * kPromptStride;
+    const float* w = tile + stage * kStage + (kPromptRows + e) * kPromptStride;
+#pragma unroll 4
+    for (int i = 0; i < kPromptCols; i += 4) {
+      const float4 a = *reinterpret_cast<const float4*>(w + i);
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {
+        const float4 b = *reinterpret_cast<const float4*>(x + r * kPromptStride + i);
+        sum[r].x = fmaf(a.x, b.x, sum[r].x);
+        sum[r].y = fmaf(a.y, b.y, sum[r].y);
+        sum[r].z = fmaf(a.z, b.z, sum[r].z);
+        sum[r].w = fmaf(a.w, b.w, sum[r].w);
+      }
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < 4; ++r)
+    if (first_row + rows + r < n_row && first_expert + e < n_expert)
+      logits[int64_t{first_row + rows + r} * n_expert + first_expert + e] =
+          (sum[r].x + sum[r].y) + (sum[r].z + sum[r].w);
+}
+
+// A warp a row: k times the first of the largest.
+__global__ void choose_kernel(const float* logits, int n_row, int n_expert, int k, int32_t* ids,
+                              float* weights) {
+  grid_launch_next();
+  grid_wait();
+  const int r = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
+  if (r >= n_row) return;
+  choose_experts(logits + int64_t{r} * n_expert, n_expert, k, ids + r * k, weights + r * k);
+}
+
+// A block an expert: its slots in order, and its tiles. Every block counts all slots, so none waits for another.
+//   shared: a count for each expert
+__global__ void __launch_bounds__(kGroupThread)
+    group_kernel(const int32_t* ids, int n_slot, int n_expert, int k, int tile_rows, int32_t* slot_row, int32_t* slot_id,
+                 Tile* tiles, int32_t* n_tile) {
+  extern __shared__ int32_t count[];
+  __shared__ int32_t warp_base[kGroupThread / 32];
+  grid_launch_next();
+  grid_wait();
+  const int e = blockIdx.x;
+  for (int i = threadIdx.x; i < n_expert + 1; i += kGroupThread) count[i] = 0;
+  __syncthreads();
+  for (int i = threadIdx.x; i < n_slot; i += kGroupThread) atomicAdd(count + __ldcg(ids + i), 1);  // integers: any order
+  __syncthreads();
+  int begin = 0;
+  int first_tile = 0;
+  for (int i = 0; i < e; ++i) {
+    begin += count[i];
+    first_tile += (count[i] + tile_rows - 1) / tile_rows;
+  }
+  const int n = count[e];
+  const int n_mine = (n + tile_rows - 1) / tile_rows;
+  for (int i = threadIdx.x; i < n_mine; i += kGroupThread)
+    tiles[first_tile + i] = {e, begin + i * tile_rows, min(tile_rows, n - i * tile_rows)};
+  if (e == n_expert - 1 && threadIdx.x == 0) *n_tile = first_tile + n_mine;
+
+  int found = 0;
+  const unsigned below = (1U << (threadIdx.x % 32)) - 1;
+  for (int base = 0; base < n_slot && found < n; base += kGroupThread) {
+    const int i = base + static_cast<int>(threadIdx.x);
+    const bool mine = i < n_slot && __ldcg(ids + i) == e;
+    const unsigned vote = __ballot_sync(kFullWarp, mine);
+    if (threadIdx.x % 32 == 0) warp_base[threadIdx.x / 32] = __popc(vote);
+    __syncthreads();
+    int at = begin + found;
+    int here = 0;
+    for (int w = 0; w < kGroupThread / 32; ++w) {
+      if (w < static_cast<int>(threadIdx.x / 32)) at += warp_base[w];
+      here += warp_base[w];
+    }
+    if (mine) {
+      at += __popc(vote & below);
+      slot_row[at] = i / k;
+      slot_id[at] = i;
+    }
+    found += here;
+    __syncthreads();
+  }
+}
+
+}  // namespace
+
+void Stages::group_slots(int tile_rows) {
+  const int k = config_.n_expert_used;
+  launch("group", group_kernel, config_.n_expert, kGroupThread, sizeof(int32_t) * (config_.n_expert + 1),
+         static_cast<const int32_t*>(b.ids), plan_.n_row * k, config_.n_expert, k, tile_rows, b.slot_row, b.slot_id,
+         b.tiles, b.n_tile);
+}
+
+void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
+  using backend::Tap;
+  const LayerWeights& w = weights_of(layer);
+  const int n_row = shape.n_row;
+  const int k = config_.n_expert_used;
+  const bool is_f32 = !exact() && w.gate_inp.type == 0 && config_.d_model % 4 == 0;
+  const bool few = is_f32 && n_row <= kGemvMaxRow;
+  if (few) {
+    launch("route", route_kernel, config_.n_expert, kRouteThread, 0, reinterpret_cast<const float*>(w.gate_inp.quants),
+           w.ffn_norm, config_.rms_eps, static_cast<const float*>(b.x), n_row, config_.d_model, b.router,
+           config_.n_expert, if_wanted(Tap::kFfnNorm, b.h));
+  } else {
+    normalise(w.ffn_norm, n_row, nullptr, experts_need_rows16());
+    const Product product = {&w.gate_inp, b.router, config_.n_expert, false};
+    if (is_f32)
+      launch("route", route_prompt_kernel,
+             dim3((n_row + kPromptRows - 1) / kPromptRows, (config_.n_expert + kPromptExperts - 1) / kPromptExperts),
+             kRouteThread, kPromptShared, reinterpret_cast<const float*>(w.gate_inp.quants),
+             static_cast<const float*>(b.h), n_row, config_.d_model, config_.n_expert, b.router);
+    else
+      products("route", {b.h, config_.d_model, nullptr, n_row, nullptr, nullptr}, &product, 1);
+  }
+  tap(Tap::kFfnNorm, layer.index, b.h, n_row, config_.d_model);
+  if (takes_one_row(w)) return;  // the choice is in the experts' first kernel, and so are its taps
+  launch("choose", choose_kernel, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router), n_row, config_.n_expert,
+         k, b.ids, b.weights);
+  tap_ids(Tap::kFfnMoeTopk, layer.index, b.ids, n_row, k);
+  tap(Tap::kFfnMoeWeightsNorm, layer.index, b.weights, n_row, k);
+}
+
+}  // namespace tercet::cuda
