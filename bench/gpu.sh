@@ -60,7 +60,7 @@ describe() {
   echo "$commit" > "$raw/commit"
   nvidia-smi > "$raw/nvidia-smi" 2>&1
   nvidia-smi -i "$device" --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit \
-             --format=csv,noheader > "$raw/gpu" 2>&1
+             --format=csv,noheader > "$raw/gpu" 2> /dev/null || rm -f "$raw/gpu"
   cat /proc/loadavg > "$raw/loadavg"
   keep devices.json "$build/tercet" devices --json
 }
@@ -85,7 +85,8 @@ make_model() {
   [ ! -e $model ] || return 0
   say "writing $model"
   mkdir -p "$raw/tokenizer"
-  xz -dc "$root/tests/data/tokenizer/qwen3-tokenizer.json.xz" > "$raw/tokenizer/tokenizer.json" &&
+  python3 -c 'import lzma, sys; sys.stdout.buffer.write(lzma.open(sys.argv[1]).read())' \
+          "$root/tests/data/tokenizer/qwen3-tokenizer.json.xz" > "$raw/tokenizer/tokenizer.json" &&
     echo '{}' > "$raw/tokenizer/tokenizer_config.json" &&
     keep make_gguf python3 "$root/tools/make_gguf.py" full $model.partial --tokenizer "$raw/tokenizer" &&
     mv $model.partial $model ||

@@ -112,14 +112,23 @@ def tests():
         line(name, result, ", ".join(counts).lower())
 
 
+def gpu():
+    """nvidia-smi's line, or what tercet says of the first CUDA device."""
+    if text_of("gpu"):
+        return text_of("gpu")
+    devices = [d for d in (json_of("devices.json") or {}).get("devices", []) if d["backend"] == "cuda"]
+    return f"{devices[0]['name']}, CUDA {devices[0]['limits']['driver-cuda']}" if devices else "no GPU"
+
+
 def main():
-    print(f"# {text_of('gpu', 'no GPU').split(',')[0]}\n")
-    print(f"Commit {text_of('commit', 'unknown')}. GPU (name, driver, memory, in use, clocks, power limit): "
-          f"{text_of('gpu', 'unknown')}. Load of the host: {text_of('loadavg').split(' ')[0] or 'unknown'}.")
+    print(f"# {gpu().split(',')[0]}\n")
+    print(f"Commit {text_of('commit', 'unknown')}. GPU (name, driver, memory, in use, clocks, power limit): {gpu()}. "
+          f"Load of the host: {text_of('loadavg').split(' ')[0] or 'unknown'}.")
     print("Medians; spread is (largest - smallest) / median. llama.cpp's prefill is that of its better ubatch.")
-    precisions = sorted({path.stem.rsplit("-", 1)[1] for path in RAW.glob("tercet-*.json")})
-    for precision in precisions:
-        table(precision)
+    measured = {path.stem.rsplit("-", 1)[1] for path in RAW.glob("tercet-*.json")}
+    for precision in ("exact", "high", "fast"):
+        if precision in measured:
+            table(precision)
     tests()
 
 

@@ -44,10 +44,9 @@ void check_batch(const Batch& batch, const Limits& limits, int n_vocab) {
 constexpr int64_t kReadAhead = int64_t{64} << 20;
 
 void populate(std::span<const std::byte> bytes) {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size());
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(bytes.data()) / page * page;
-  (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+  const size_t before = reinterpret_cast<uintptr_t>(bytes.data()) % static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  auto* begin = const_cast<std::byte*>(bytes.data() - before);
+  (void)::madvise(begin, bytes.size() + before, MADV_POPULATE_READ);
 }
 
 }  // namespace

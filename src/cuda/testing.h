@@ -91,7 +91,8 @@ inline float weight_at(const quant::BlockQ4K& block, const Place& p) {
   const int word_offset = 64 * p.l + 16 * p.t + 4 * p.j;  // behind the header of 16 bytes
   const auto level = word_at(block.qs + word_offset) >> (8 * p.i + 4 * p.hi) & 15;
   const float step = quant::half_to_float(block.d) * static_cast<float>(scales.scale[sub_block]);
-  return step * static_cast<float>(level) - quant::half_to_float(block.dmin) * static_cast<float>(scales.min[sub_block]);
+  return step * static_cast<float>(level) -
+         quant::half_to_float(block.dmin) * static_cast<float>(scales.min[sub_block]);
 }
 
 inline float weight_at(const PlanesQ6K& planes, const Place& p) {

@@ -39,8 +39,8 @@ Layout layout_of(const QTensor& w, backend::Precision precision) {
 // Bytes of the file on their way to `to`.
 struct Transfer {
   std::span<const std::byte> from;
-  Tensor to;                    // kFile: quants only
-  uint32_t* largest = nullptr;  // of the matrix, where its layout wants one
+  Tensor to;         // kFile: quants only
+  int largest = -1;  // which of the plan's numbers is its largest weight, where its layout wants one
 };
 
 // Bytes that must not be torn apart.
@@ -54,10 +54,10 @@ int64_t unit_of(Layout layout) {
   return 1;
 }
 
-// Gives every plane its place. Laid out once from address 0 for the size, and once from the real one.
+// Gives every plane its place, from `base` on; where that is null, only the size counts.
 class Plan {
  public:
-  Plan(const model::Model& model, backend::Precision precision, uintptr_t base) : base_(base), precision_(precision) {
+  Plan(const model::Model& model, backend::Precision precision, uint8_t* base) : base_(base), precision_(precision) {
     largest_ = reinterpret_cast<uint32_t*>(take(max_matrices(model) * int64_t{sizeof(uint32_t)}));
     weights_ = std::make_unique<Weights>();
     weights_->token_embd = place(model.token_embd, Layout::kFile);
@@ -85,9 +85,9 @@ class Plan {
   static int64_t max_matrices(const model::Model& model) { return std::ssize(model.layers) * 7 + 1; }
 
   uint8_t* take(int64_t n_byte) {
-    const auto at = base_ + static_cast<uintptr_t>(used_);
+    uint8_t* at = base_ == nullptr ? nullptr : base_ + used_;
     used_ += (n_byte + kAlignment - 1) / kAlignment * kAlignment;
-    return reinterpret_cast<uint8_t*>(at);
+    return at;
   }
 
   const float* place(const std::vector<float>& values) {
@@ -120,7 +120,7 @@ class Plan {
     } else {
       to.quants = take(static_cast<int64_t>(transfer.from.size()));
     }
-    if (layout != Layout::kFile) transfer.largest = largest_ + n_largest_++;
+    if (layout != Layout::kFile) transfer.largest = n_largest_++;
     transfers_.push_back(transfer);
     return to;
   }
@@ -155,7 +155,7 @@ class Plan {
     f(weights_->output);
   }
 
-  const uintptr_t base_;
+  uint8_t* const base_;
   const backend::Precision precision_;
   int64_t used_ = 0;
   uint32_t* largest_ = nullptr;
@@ -167,8 +167,9 @@ class Plan {
 // Fills pinned buffers from the file and keeps the device busy with the ones before.
 class Uploader {
  public:
-  static Result<std::unique_ptr<Uploader>> create(int n_thread) {
-    auto out = std::unique_ptr<Uploader>(new Uploader(n_thread));
+  // `largest`: where the transfers' largest weights go.
+  static Result<std::unique_ptr<Uploader>> create(int n_thread, uint32_t* largest) {
+    auto out = std::unique_ptr<Uploader>(new Uploader(n_thread, largest));
     ASSIGN_OR_RETURN(out->stream_, make_stream());
     for (Slot& slot : out->slots_) {
       ASSIGN_OR_RETURN(slot.host, PinnedBuffer<std::byte>::allocate(kChunk, "reading weights"));
@@ -185,7 +186,7 @@ class Uploader {
   cudaStream_t stream() const { return stream_.get(); }
 
   Status send(const Transfer& transfer, int64_t begin, int64_t n) {
-    Slot& slot = slots_[next_++ % kSlots];
+    const Slot& slot = slots_[next_++ % kSlots];
     RETURN_IF_ERROR(check(cudaEventSynchronize(slot.done.get()), "copying weights"));
     fill(slot.host.data(), transfer.from.subspan(static_cast<size_t>(begin), static_cast<size_t>(n)));
     const bool is_staged = transfer.to.layout == Layout::kQ6K || transfer.to.layout == Layout::kQ8;
@@ -204,19 +205,19 @@ class Uploader {
     Event done;                    // the device has no more use for either
   };
 
-  explicit Uploader(int n_thread) : pool_(std::clamp(n_thread, 1, kMostThreads)) {}
+  Uploader(int n_thread, uint32_t* largest) : pool_(std::clamp(n_thread, 1, kMostThreads)), largest_(largest) {}
 
   void fill(std::byte* to, std::span<const std::byte> from) {
-    static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    static const auto kPage = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
     const auto n_byte = std::ssize(from);
     pool_.parallel_for((n_byte + kPiece - 1) / kPiece, 1, [&](int64_t first, int64_t last, int) {
       const int64_t begin = first * kPiece;
       const auto n = static_cast<size_t>(std::min(last * kPiece, n_byte) - begin);
       // Many pages in one call, where touching them would take a fault each; what fails shows when they are read.
-      const auto address = reinterpret_cast<uintptr_t>(from.data() + begin);
-      const uintptr_t start = address / page * page;
-      (void)::madvise(reinterpret_cast<void*>(start), address + n - start, MADV_POPULATE_READ);
-      std::memcpy(to + begin, from.data() + begin, n);
+      const std::byte* bytes = from.data() + begin;
+      const size_t before = reinterpret_cast<uintptr_t>(bytes) % kPage;
+      (void)::madvise(const_cast<std::byte*>(bytes - before), before + n, MADV_POPULATE_READ);
+      std::memcpy(to + begin, bytes, n);
     });
   }
 
@@ -228,19 +229,21 @@ class Uploader {
     auto* quants = const_cast<uint8_t*>(to.quants);
     auto* scales = const_cast<int8_t*>(to.scales);
     auto* d = const_cast<uint16_t*>(to.d);
+    uint32_t* largest = transfer.largest < 0 ? nullptr : largest_ + transfer.largest;
     switch (to.layout) {
-      case Layout::kQ4K: return measure_q4_k(blocks, n / unit, transfer.largest, stream_.get());
+      case Layout::kQ4K: return measure_q4_k(blocks, n / unit, largest, stream_.get());
       case Layout::kQ6K:
-        return repack_q6_k(blocks, n / unit, quants + first * 192, scales + first * 16, d + first, transfer.largest,
+        return repack_q6_k(blocks, n / unit, quants + first * 192, scales + first * 16, d + first, largest,
                            stream_.get());
       case Layout::kQ8:
-        return repack_q8_0(blocks, n / unit, quants + first * 256, d + first * 8, transfer.largest, stream_.get());
+        return repack_q8_0(blocks, n / unit, quants + first * 256, d + first * 8, largest, stream_.get());
       case Layout::kFile: break;
     }
     return cudaSuccess;
   }
 
   ThreadPool pool_;
+  uint32_t* const largest_;
   Stream stream_;
   std::array<Slot, kSlots> slots_;
   size_t next_ = 0;
@@ -274,7 +277,7 @@ float scale_up_for(float largest) {
 }
 
 int64_t weight_bytes_on_device(const model::Model& model, backend::Precision precision) {
-  return Plan(model, precision, 0).n_byte();
+  return Plan(model, precision, nullptr).n_byte();
 }
 
 Result<std::unique_ptr<Weights>> load_weights(const model::Model& model, backend::Precision precision, int device,
@@ -282,8 +285,8 @@ Result<std::unique_ptr<Weights>> load_weights(const model::Model& model, backend
   RETURN_IF_ERROR(check(cudaSetDevice(device), "choosing the device"));
   ASSIGN_OR_RETURN(auto memory,
                    DeviceBuffer<uint8_t>::allocate(weight_bytes_on_device(model, precision), "the weights"));
-  Plan plan(model, precision, reinterpret_cast<uintptr_t>(memory.data()));
-  ASSIGN_OR_RETURN(const auto uploader, Uploader::create(n_thread));
+  Plan plan(model, precision, memory.data());
+  ASSIGN_OR_RETURN(const auto uploader, Uploader::create(n_thread, plan.largest()));
   std::vector<uint32_t> largest(static_cast<size_t>(plan.n_largest()));
   const size_t largest_bytes = largest.size() * sizeof(uint32_t);
   RETURN_IF_ERROR(check(cudaMemsetAsync(plan.largest(), 0, largest_bytes, uploader->stream()), "copying weights"));

@@ -1,10 +1,12 @@
 // Loads weights and reads them back: what the device has is what the host's statement of the layouts gives (testing.h).
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <string>
 
@@ -40,13 +42,19 @@ std::vector<T> read_back(const T* device, int64_t n) {
   return out;
 }
 
-std::shared_ptr<const model::Model> demo() {
+std::string demo_path() {
   const char* elsewhere = std::getenv("TERCET_SOURCE_DIR");  // a program that runs where it was not built
   const std::string folder = elsewhere != nullptr ? elsewhere : TERCET_SOURCE_DIR;
-  auto file = gguf::File::open(folder + "/models/demo-moe-coder-34m-q4_k_m.gguf");
+  return folder + "/models/demo-moe-coder-34m-q4_k_m.gguf";
+}
+
+std::shared_ptr<const model::Model> open_model(const std::string& path) {
+  auto file = gguf::File::open(path);
   EXPECT_TRUE(file) << file.error().message;
   return *model::load_model(*std::move(file));
 }
+
+std::shared_ptr<const model::Model> demo() { return open_model(demo_path()); }
 
 std::shared_ptr<const model::Model> tiny() {
   ThreadPool pool(2);
@@ -268,6 +276,19 @@ TEST_F(DeviceWeights, ProgressAscendsToTheTotalAndEndsThere) {
   });
   EXPECT_TRUE(ended);
   EXPECT_GE(n_total, model->weight_bytes());
+}
+
+TEST_F(DeviceWeights, AFileThatShrinksMeanwhileIsAnError) {
+  const auto path = std::filesystem::path(testing::TempDir()) / fmt::format("tercet-shrinks-{}.gguf", ::getpid());
+  std::filesystem::copy_file(demo_path(), path, std::filesystem::copy_options::overwrite_existing);
+  const auto model = open_model(path.string());
+  const auto weights = load_weights(*model, Precision::kHigh, 0, 4, [&](int64_t, int64_t) {
+    if (std::filesystem::file_size(path) > 1 << 20) std::filesystem::resize_file(path, 1 << 20);
+  });
+  std::filesystem::remove(path);
+  ASSERT_FALSE(weights);
+  EXPECT_EQ(weights.error().code, Code::kIo);
+  EXPECT_NE(weights.error().message.find("shrank"), std::string::npos) << weights.error().message;
 }
 
 TEST_F(DeviceWeights, MoreThanThereIsIsAnErrorAndHarmsNothing) {

@@ -111,7 +111,7 @@ Result<MemoryRoom> room_of(const backend::DeviceInfo& device) {
 Result<MemoryPlan> plan_memory(const MemoryNeed& need, const MemoryRoom& room) {
   RETURN_IF_ERROR(check_need(need));
   if (need.n_page > 0) {
-    const MemoryPlan plan = plan_for_pages(need, room);
+    MemoryPlan plan = plan_for_pages(need, room);
     if (plan.kv_bytes > kv_room(need, room)) return does_not_fit(need, plan, 0);
     return plan;
   }
@@ -124,7 +124,7 @@ Result<MemoryPlan> plan_memory(const MemoryNeed& need, const MemoryRoom& room) {
     plan.is_cut = usable < need.n_ctx_train;
     return plan;
   }
-  const MemoryPlan plan = plan_for_ctx(need, *need.ctx == 0 ? need.n_ctx_train : *need.ctx, room);
+  MemoryPlan plan = plan_for_ctx(need, *need.ctx == 0 ? need.n_ctx_train : *need.ctx, room);
   if (plan.kv_bytes > kv_room(need, room)) return does_not_fit(need, plan, usable);
   return plan;
 }
