@@ -174,11 +174,32 @@ TEST(BadDevice, IsNeverReplacedSilently) {
   EXPECT_EQ(absent.exit_code, 1);
   EXPECT_NE(absent.err.find("--device: 7, want one of backend cpu's"), std::string::npos) << absent.err;
   for (const std::string backend : {"cuda", "wgpu"}) {
-    const Outcome outcome = run_tercet({{"run", "-p", "x", "--backend", backend}});
-    EXPECT_NE(outcome.exit_code, 0) << backend;
-    EXPECT_EQ(outcome.out, "");
-    EXPECT_TRUE(outcome.err.starts_with("tercet: error: ")) << outcome.err;
+    const Outcome outcome = run_tercet({{"run", "-p", "x", "-n", "1", "--backend", backend, "--json"}});
+    if (outcome.exit_code == 0) {
+      EXPECT_EQ(json_of(outcome).at("backend").as_string(), backend);
+    } else {
+      EXPECT_TRUE(outcome.err.starts_with("tercet: error: ")) << outcome.err;
+    }
   }
+}
+
+TEST(BadDevice, WithoutAGpuCudaIsAnErrorAndAutoSaysWhyNot) {
+  for (const std::string verb : {"run", "bench", "trace"}) {
+    Command named{{verb, "--backend", "cuda"}};
+    if (verb == "run") named.args.insert(named.args.end(), {"-p", "x"});
+    if (verb == "trace") named.args.insert(named.args.end(), {"--tokens", "1", "--out", "/dev/null"});
+    named.env = {"CUDA_VISIBLE_DEVICES=-1"};
+    const Outcome refused = run_tercet(named);
+    EXPECT_EQ(refused.exit_code, 1) << verb;
+    EXPECT_EQ(refused.out, "");
+    EXPECT_TRUE(refused.err.starts_with("tercet: error: cuda: ")) << refused.err;
+    EXPECT_NE(refused.err.find("\nhint: "), std::string::npos) << refused.err;
+  }
+  Command automatic{{"run", "-p", "x", "-n", "1"}};
+  automatic.env = {"CUDA_VISIBLE_DEVICES=-1"};
+  const Outcome answered = run_tercet(automatic);
+  EXPECT_EQ(answered.exit_code, 0);
+  EXPECT_NE(answered.err.find("tercet: backend cpu: cuda: "), std::string::npos) << answered.err;
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ TEST(Run, ThePromptComesFromAFileOrStdinAlike) {
 TEST(Run, SaysOnStderrWhatWasChosenAndHowFastItWas) {
   const Outcome outcome = run_tercet({{"run", "-p", "Hi", "-n", "2", "--seed", "3", "--stats"}});
   EXPECT_EQ(outcome.exit_code, 0);
-  for (const char* part : {"tercet: backend cpu: ", "context: ", "prompt tokens, ", "tok/s", "first token after",
+  for (const char* part : {"tercet: backend ", "context: ", "prompt tokens, ", "tok/s", "first token after",
                            "temperature", "top_k", "request", "program", "finished: length"})
     EXPECT_NE(outcome.err.find(part), std::string::npos) << part << "\n" << outcome.err;
 }
@@ -186,7 +186,7 @@ TEST(Run, ProgressIsForTerminalsOnly) {
   if (!can_make_terminal()) GTEST_SKIP() << "this system gives no pseudo-terminals";
   std::string text;
   for (int i = 0; i < 700; ++i) text += "word ";
-  const Command command{{"run", "--raw", "-n", "1"}, text};
+  const Command command{{"run", "--raw", "-n", "1", "--backend", "cpu"}, text};  // whose steps have 512 rows
   EXPECT_NE(run_on_terminal(command).err.find("prompt: 512 of "), std::string::npos);
   Command without = command;
   without.env = {"NO_PROGRESS=1"};
@@ -254,6 +254,8 @@ TEST(Inspect, SaysWhatTheDemoIs) {
   for (const json::value& fit : fits)
     if (fit.at("backend").as_string() == "cpu") {
       EXPECT_EQ(fit.at("n_ctx").as_int64(), 2048);
+      EXPECT_EQ(fit.at("bytes").as_int64(), fit.at("weight_bytes").as_int64() + fit.at("kv_bytes").as_int64() +
+                                                fit.at("workspace_bytes").as_int64());
     }
   const Outcome text = run_tercet({{"inspect", "--metadata"}});  // the demo, unless a file is named
   EXPECT_EQ(text.exit_code, 0);
@@ -262,10 +264,13 @@ TEST(Inspect, SaysWhatTheDemoIs) {
 }
 
 TEST(Devices, SaysWhatAutoPicks) {
-  const Outcome outcome = run_tercet({{"devices", "--json"}});
+  Command command{{"devices", "--json"}};
+  command.env = {"CUDA_VISIBLE_DEVICES=-1"};  // so that the answer is the same on every machine
+  const Outcome outcome = run_tercet(command);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto object = json_of(outcome);
   EXPECT_EQ(object.at("auto").as_string(), "cpu");
+  EXPECT_EQ(object.at("model").as_string(), "Demo MoE Coder 34M");
   EXPECT_GT(object.at("cpu").at("read_bytes_s").to_number<double>(), 1e8);
   EXPECT_FALSE(object.at("cpu").at("kernels").as_array().empty());
   std::vector<std::string> names;
@@ -274,7 +279,15 @@ TEST(Devices, SaysWhatAutoPicks) {
     EXPECT_FALSE(entry.at("why").as_string().empty());
   }
   EXPECT_EQ(names, (std::vector<std::string>{"cuda", "wgpu", "cpu", "ref"}));
-  EXPECT_NE(run_tercet({{"devices"}}).out.find("--backend auto"), std::string::npos);
+  const Outcome text = run_tercet({{"devices"}});
+  EXPECT_NE(text.out.find("--backend auto"), std::string::npos);
+  EXPECT_NE(text.out.find("Demo MoE Coder 34M: fits, with 2048 tokens of context: "), std::string::npos) << text.out;
+}
+
+TEST(Devices, AreAskedAboutTheModelThatIsNamed) {
+  const Outcome outcome = run_tercet({{"devices", "-m", "/nowhere.gguf"}});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("/nowhere.gguf: no such file"), std::string::npos) << outcome.err;
 }
 
 }  // namespace

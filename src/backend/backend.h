@@ -49,12 +49,26 @@ struct Limits {
   KvLayout kv;
 };
 
+// Told of the weights on their way to where they are used, on the thread that makes the backend; at last with done ==
+// total.
+using LoadProgress = std::function<void(int64_t done_bytes, int64_t total_bytes)>;
+
 struct Options {
   Precision precision = Precision::kHigh;
-  int n_thread = 1;
+  int device = 0;    // which of the backend's devices, as its list numbers them
+  int n_thread = 1;  // of the host
   int max_row = 512;
   int max_sequence = 64;
   int n_page = 0;  // KV pages to reserve; the caller has seen that they fit
+  LoadProgress progress = {};
+};
+
+// What a backend takes of its device's memory. For the host, mapped weights count as well: they must stay in memory to be
+// of use.
+struct Footprint {
+  int64_t weight_bytes = 0;
+  int64_t kv_bytes_per_token = 0;
+  int64_t workspace_bytes = 0;  // the values of one step of max_row rows, of max_sequence sequences at most
 };
 
 // Runs steps for many sequences. Not thread-safe: one thread drives it.
@@ -75,8 +89,10 @@ class Backend {
 // How a backend is made; the program's list of them stands in one place (cli/backends.cc) and is handed down.
 struct Factory {
   std::string_view name;
-  // The bytes a token of context takes in this backend's KV cache, for the memory plan.
-  int64_t (*kv_bytes_per_token)(const model::Model& model, Precision precision);
+  int max_row;  // rows a step that it is best run with: enough that a prompt's tokens share what they read of the weights
+  // For the memory plan, before anything is allocated. n_page is not looked at.
+  Footprint (*footprint)(const model::Model& model, const Options& options);
+  // Errors: kOutOfMemory, kDevice, kIo if the model's file changed while it was read.
   Result<std::unique_ptr<Backend>> (*make)(std::shared_ptr<const model::Model> model, const Options& options);
 };
 

@@ -41,6 +41,7 @@ struct DeviceInfo {
   // Facts by name, in the order in which they are to be shown; numbers are in decimal, sizes in bytes.
   std::vector<std::pair<std::string, std::string>> limits;
   std::vector<std::string> features;  // what it can do beyond the least: "shader-f16", "subgroups", ...
+  std::string why_not;  // why no model can run on it: "compute capability 7.5, want 8.0 or more"; empty if one can
 };
 
 }  // namespace tercet::backend

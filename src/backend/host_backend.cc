@@ -1,7 +1,9 @@
 #include "backend/host_backend.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -38,7 +40,45 @@ void check_batch(const Batch& batch, const Limits& limits, int n_vocab) {
   for (const Output& output : batch.outputs) CHECK(output.row >= 0 && output.row < std::ssize(batch.rows));
 }
 
+// How much of the file is brought in between two calls of the progress.
+constexpr int64_t kReadAhead = int64_t{64} << 20;
+
+void populate(std::span<const std::byte> bytes) {
+  const size_t before = reinterpret_cast<uintptr_t>(bytes.data()) % static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  auto* begin = const_cast<std::byte*>(bytes.data() - before);
+  (void)::madvise(begin, bytes.size() + before, MADV_POPULATE_READ);
+}
+
 }  // namespace
+
+void read_ahead(const model::Model& model, const LoadProgress& progress) {
+  if (!model.file->is_mapped()) return;
+  const int64_t n_total = model.weight_bytes();
+  int64_t n_done = 0;
+  for (const gguf::TensorInfo& info : model.file->tensors()) {
+    const auto n_byte = static_cast<int64_t>(info.n_byte);
+    for (int64_t i = 0; i < n_byte; i += kReadAhead) {
+      const int64_t n = std::min(kReadAhead, n_byte - i);
+      populate(info.data.subspan(static_cast<size_t>(i), static_cast<size_t>(n)));
+      n_done += n;
+      if (progress) progress(n_done, n_total);
+    }
+  }
+}
+
+Footprint host_footprint(const model::Model& model, const Options& options, KvType kv_type) {
+  const model::Config& c = model.config;
+  const int64_t n_slot = int64_t{options.max_row} * c.n_expert_used;
+  // The residual stream, its normalised copy, the sum to add; q, k, v and attention's answer; the router; of each slot
+  // gate, up, their product and the answer. Twice, for the forms that products are prepared in.
+  const int64_t a_row = 3 * int64_t{c.d_model} + 2 * (c.d_q() + c.d_kv()) + c.n_expert;
+  const int64_t a_slot = 3 * int64_t{c.d_ff} + c.d_model;
+  const int64_t n_value = 2 * (options.max_row * a_row + n_slot * a_slot) + int64_t{options.max_sequence} * c.n_vocab;
+  // What was made in memory is no longer among what is free.
+  return {.weight_bytes = model.file->is_mapped() ? model.weight_bytes() : 0,
+          .kv_bytes_per_token = int64_t{2} * c.n_layer * c.d_kv() * kv_element_bytes(kv_type),
+          .workspace_bytes = n_value * int64_t{sizeof(float)}};
+}
 
 Step::Step(const Batch& batch)
     : rows_(batch.rows.begin(), batch.rows.end()),

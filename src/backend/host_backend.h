@@ -57,6 +57,13 @@ class HostKv {
   int64_t bytes_;
 };
 
+// What ref and cpu say of themselves for the memory plan. The workspace is an estimate from above.
+Footprint host_footprint(const model::Model& model, const Options& options, KvType kv_type);
+
+// Brings the mapped weights into memory in the file's order, so that the first token does not wait for a thousand small
+// reads in any order. It is no more than a help: what fails here is found out when the bytes are used.
+void read_ahead(const model::Model& model, const LoadProgress& progress);
+
 class HostBackend : public Backend {
  public:
   Result<Ticket> submit(const Batch& batch, TraceSink* trace) final;

@@ -8,11 +8,13 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread_pool.h"
 #include "cli/backends.h"
 #include "cli/bandwidth.h"
 #include "cli/bench_run.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
+#include "cli/load.h"
 #include "cli/options.h"
 #include "cli/verb.h"
 #include "gguf/gguf.h"
@@ -81,30 +83,36 @@ Result<std::shared_ptr<const gguf::File>> open_file(const Options& options, cons
   return model::open_synthetic(*std::move(made));
 }
 
-// The cases and what the backend must hold for the largest.
-Result<backend::Options> plan(const std::vector<BenchCase>& cases, const Options& options, const Common& common,
-                              const model::Model& model, const backend::Factory& factory) {
-  backend::Options plan;
-  plan.precision = common.precision();
-  plan.n_thread = common.threads();
-  plan.max_row = static_cast<int>(options.n_row.value_or(512));
-  plan.max_sequence = 1;
+// What the backend must hold for the largest of the cases.
+Result<Demand> demand_for(const std::vector<BenchCase>& cases, const Options& options, const Common& common,
+                          const model::Model& model) {
+  Demand demand = demand_of(common);
   const int page_size = backend::KvLayout{}.page_size;
+  int64_t most_pages = 0;
   for (const BenchCase& bench : cases) {
     if (bench.n_context() > model.config.n_ctx_train)
       return error(Code::kInvalidArgument, "{}: {} tokens of context, want at most the {} that the model was made for",
                    bench.n_prompt > 0 ? "-p and -d" : "-n and -d", bench.n_context(), model.config.n_ctx_train);
-    plan.max_sequence = std::max(plan.max_sequence, bench.n_sequence);
-    plan.max_row = std::max(plan.max_row, bench.n_sequence);
-    const int64_t n_page = int64_t{bench.n_sequence} * ((bench.n_context() + page_size) / page_size);
-    const int64_t n_byte = n_page * page_size * factory.kv_bytes_per_token(model, plan.precision);
-    if (const int64_t free = memory_available(); free > 0 && n_byte > free)
-      return with_hint(error(Code::kOutOfMemory, "KV cache of {} sequences of {} tokens: {}, want at most the {} free",
-                             bench.n_sequence, bench.n_context(), format_bytes(n_byte), format_bytes(free)),
-                       "smaller -d or -b");
-    plan.n_page = std::max(plan.n_page, static_cast<int>(n_page));
+    demand.options.max_sequence = std::max(demand.options.max_sequence, bench.n_sequence);
+    most_pages = std::max(most_pages, int64_t{bench.n_sequence} * ((bench.n_context() + page_size) / page_size));
   }
-  return plan;
+  if (options.n_row) demand.max_row = static_cast<int>(*options.n_row);
+  demand.n_page = static_cast<int>(std::min<int64_t>(most_pages, INT32_MAX));
+  return demand;
+}
+
+Result<ReadyBackend> start(const std::shared_ptr<const model::Model>& model, const Demand& demand,
+                           const Console& console) {
+  auto ready = start_backend(model, demand, console);
+  if (!ready && ready.error().code == Code::kOutOfMemory) ready.error().hint = "a smaller -d or -b, or fewer --rows";
+  return ready;
+}
+
+// Of the memory that the weights are read from.
+Result<double> read_bandwidth(const ReadyBackend& ready, const Common& common) {
+  if (ready.entry->read_bandwidth != nullptr) return ready.entry->read_bandwidth(ready.device.index);
+  ThreadPool pool(common.threads());
+  return measure_read_bandwidth(pool);
 }
 
 std::string case_name(const BenchCase& bench) {
@@ -162,24 +170,21 @@ json::object to_json(const Report& report) {
 Result<int> run(const Options& options, const Common& common) {
   const Console console(common);
   ASSIGN_OR_RETURN(const std::vector<BenchCase> cases, parse_cases(options));
-  ASSIGN_OR_RETURN(const BackendChoice choice, choose_backend(common));
+  RETURN_IF_ERROR(check_demand(backends(), demand_of(common)));
   const Stopwatch loading;
   ASSIGN_OR_RETURN(const auto file, open_file(options, common, console));
   ASSIGN_OR_RETURN(const auto model, model::load_model(file));
-  ASSIGN_OR_RETURN(const backend::Options planned, plan(cases, options, common, *model, *choice.entry->factory));
-  ASSIGN_OR_RETURN(const auto backend, choice.entry->factory->make(model, planned));
+  ASSIGN_OR_RETURN(const Demand demand, demand_for(cases, options, common, *model));
+  ASSIGN_OR_RETURN(const ReadyBackend ready, start(model, demand, console));
 
   Report report{model->config.name,
-                std::string(backend->name()),
-                backend->device(),
+                std::string(ready.backend->name()),
+                ready.backend->device(),
                 std::string(backend::precision_name(common.precision())),
                 loading.elapsed_ms(),
                 0,
                 {}};
-  {
-    ThreadPool pool(common.threads());
-    report.bandwidth = measure_read_bandwidth(pool);
-  }
+  ASSIGN_OR_RETURN(report.bandwidth, read_bandwidth(ready, common));
   if (!common.json) {
     RETURN_IF_ERROR(write_stdout(
         fmt::format("{}, {}, {}, {}\nmade or mapped in {:.0f} ms, memory reads {:.1f} GB/s\n{:<18} {:>10} {:>9} {:>12} "
@@ -189,7 +194,7 @@ Result<int> run(const Options& options, const Common& common) {
   }
   for (const BenchCase& bench : cases) {
     console.progress(case_name(bench));
-    BenchRunner runner(*backend, *model, kSeed);
+    BenchRunner runner(*ready.backend, *model, kSeed);
     auto figures = runner.run(bench, static_cast<int>(options.n_repeat.value_or(5)));
     console.progress("");
     if (!figures) return tl::make_unexpected(figures.error());
@@ -207,7 +212,7 @@ Action declare(CLI::App& app, const Common& common) {
   add_text(app, "-d,--depth", options->depth, "N,N", "Tokens in the KV cache before (0)");
   add_text(app, "-b,--batch", options->batch, "N,N", "Sequences that decode together (1)");
   add_integer(app, "-r,--repeat", options->n_repeat, 1, 1000, "Repetitions of each, after a warm-up (5)");
-  add_integer(app, "--rows", options->n_row, 1, 16384, "Rows of a prefill step (512)");
+  add_integer(app, "--rows", options->n_row, 1, 16384, "Rows of a prefill step (512; 2048 on a GPU)");
   add_text(app, "--synthetic", options->synthetic, "tiny|mid|full",
            "Weights made in memory instead of a file; full has the shapes of Qwen3-Coder-30B-A3B");
   return [options, &common] { return run(*options, common); };

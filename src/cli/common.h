@@ -14,7 +14,7 @@ namespace tercet::cli {
 struct Common {
   std::string model;  // empty: the demo model
   std::string backend = "auto";
-  std::string device;               // empty: the backend's first
+  std::string device;               // empty: of those that fit, the one with the most free memory
   std::optional<int64_t> n_thread;  // unset: all cores that may be used
   std::optional<int64_t> n_ctx;     // unset: what memory allows; 0: the trained length
   bool json = false;

@@ -3,16 +3,22 @@
 #include <fmt/ranges.h>
 
 #include <boost/json.hpp>
+#include <memory>
+#include <utility>
 
 #include "base/cpu_info.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/thread_pool.h"
 #include "cli/backends.h"
 #include "cli/bandwidth.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
+#include "cli/fit.h"
 #include "cli/verb.h"
 #include "cpu/kernels/kernels.h"
+#include "gguf/gguf.h"
+#include "model/weights.h"
 
 namespace tercet::cli {
 namespace {
@@ -22,6 +28,16 @@ namespace json = boost::json;
 struct Found {
   const BackendEntry* entry;
   Result<std::vector<backend::DeviceInfo>> devices;
+  std::vector<Candidate> candidates;  // one for each device, where there is a model
+  std::string why;                    // that `auto` takes it, or not
+};
+
+struct Report {
+  std::vector<Found> all;
+  std::shared_ptr<const model::Model> model;  // that it is all asked for; null: none was named, and there is no demo
+  const BackendEntry* picked = nullptr;       // null: none fits, or there is no model
+  int n_thread = 0;
+  double bandwidth = 0;  // bytes a second of the host's memory
 };
 
 json::object to_json(const backend::DeviceInfo& info) {
@@ -40,33 +56,36 @@ json::object to_json(const backend::DeviceInfo& info) {
   json::array features;
   for (const std::string& feature : info.features) features.emplace_back(json_text(feature));
   out["features"] = std::move(features);
+  if (!info.why_not.empty()) out["why_not"] = json_text(info.why_not);
   return out;
 }
 
-json::object report_json(const std::vector<Found>& all, int n_thread, double bandwidth) {
+json::object report_json(const Report& report) {
   json::array kernels;
   for (const cpu::Kernels* table : cpu::usable_kernels()) kernels.emplace_back(table->name);
-  json::object cpu = {{"name", json_text(cpu_name())},
-                      {"threads", n_thread},
-                      {"kernels", kernels},
-                      {"memory_total", memory_total()},
-                      {"memory_free", memory_available()},
-                      {"read_bytes_s", bandwidth}};
+  json::object cpu = {
+      {"name", json_text(cpu_name())},  {"threads", report.n_thread},        {"kernels", kernels},
+      {"memory_total", memory_total()}, {"memory_free", memory_available()}, {"read_bytes_s", report.bandwidth}};
   json::array devices;
   json::array entries;
-  for (const auto& [entry, found] : all) {
-    const bool picked = entry == &best_backend();
-    json::object line = {{"backend", entry->name},
-                         {"runs_models", entry->factory != nullptr},
-                         {"picked", picked},
-                         {"why", entry->why_auto}};
-    if (!found) line["absent"] = json_text(found.error().message);
+  json::array fits;
+  for (const Found& found : report.all) {
+    json::object line = {{"backend", found.entry->name},
+                         {"runs_models", found.entry->factory != nullptr},
+                         {"picked", found.entry == report.picked},
+                         {"why", json_text(found.why)}};
+    if (!found.devices) line["absent"] = json_text(found.devices.error().message);
     entries.emplace_back(std::move(line));
     // ref runs on the CPU that is already there.
-    if (found && entry->name != "ref")
-      for (const backend::DeviceInfo& info : *found) devices.emplace_back(to_json(info));
+    if (!found.devices || found.entry->name == "ref") continue;
+    for (const backend::DeviceInfo& info : *found.devices) devices.emplace_back(to_json(info));
+    for (const Candidate& candidate : found.candidates) fits.emplace_back(fit_json(candidate));
   }
-  return {{"cpu", cpu}, {"devices", devices}, {"backends", entries}, {"auto", best_backend().name}};
+  json::object out = {{"cpu", cpu},   {"devices", devices}, {"backends", entries},
+                      {"fits", fits}, {"model", nullptr},   {"auto", nullptr}};
+  if (report.model != nullptr) out["model"] = json_text(report.model->config.name);
+  if (report.picked != nullptr) out["auto"] = report.picked->name;
+  return out;
 }
 
 std::string device_lines(const backend::DeviceInfo& info) {
@@ -81,34 +100,73 @@ std::string device_lines(const backend::DeviceInfo& info) {
   return text;
 }
 
-std::string report_text(const std::vector<Found>& all, int n_thread, double bandwidth) {
+std::string report_text(const Report& report) {
   std::string text;
-  for (const auto& [entry, found] : all) {
-    if (entry->name == "ref") continue;
-    text += fmt::format("{}\n", entry->name);
-    if (!found) text += fmt::format("  none: {}\n", found.error().message);
-    if (found)
-      for (const backend::DeviceInfo& info : *found) text += device_lines(info);
-    if (entry->name == "cpu")
-      text += fmt::format("     threads: {}\n     memory read: {:.1f} GB/s by {} threads\n", n_thread, bandwidth / 1e9,
-                          n_thread);
+  for (const Found& found : report.all) {
+    if (found.entry->name == "ref") continue;
+    text += fmt::format("{}\n", found.entry->name);
+    if (!found.devices) {
+      text += fmt::format("  none: {}\n", found.devices.error().message);
+      continue;
+    }
+    for (size_t i = 0; i < found.devices->size(); ++i) {
+      text += device_lines((*found.devices)[i]);
+      if (i < found.candidates.size())
+        text += fmt::format("     {}: {}\n", printable(report.model->config.name), fit_text(found.candidates[i]));
+    }
+    if (found.entry->name == "cpu")
+      text += fmt::format("     threads: {}\n     memory read: {:.1f} GB/s by {} threads\n", report.n_thread,
+                          report.bandwidth / 1e9, report.n_thread);
   }
-  text += "\n--backend auto\n";
-  for (const auto& [entry, found] : all)
-    text += fmt::format("  {:<5}{:<5}{}\n", entry->name, entry == &best_backend() ? "yes" : "no",
-                        found ? std::string(entry->why_auto) : found.error().message);
+  text += report.model == nullptr ? "\n--backend auto\n"
+                                  : fmt::format("\n--backend auto, for {}\n", printable(report.model->config.name));
+  for (const Found& found : report.all)
+    text += fmt::format("  {:<5}{:<5}{}\n", found.entry->name, found.entry == report.picked ? "yes" : "no", found.why);
   return text;
 }
 
+Found look_at(const BackendEntry& entry, const model::Model* model, const Demand& demand) {
+  Found found{&entry, entry.devices(), {}, std::string(entry.about)};
+  if (!found.devices) {
+    found.why = found.devices.error().message;
+    return found;
+  }
+  if (model == nullptr) return found;
+  for (const backend::DeviceInfo& device : *found.devices)
+    found.candidates.push_back(judge(entry, device, *model, demand));
+  found.why = why_not(entry, found.candidates);
+  return found;
+}
+
+// The model that is asked for; none only where there is not even a demo.
+Result<std::shared_ptr<const model::Model>> find_model(const Common& common) {
+  if (common.model.empty() && !demo_model_path()) return std::shared_ptr<const model::Model>();
+  ASSIGN_OR_RETURN(const std::string path, model_path(common));
+  ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
+  return model::load_model(std::move(file));
+}
+
 Result<int> list_devices(const Common& common) {
-  std::vector<Found> all;
-  for (const BackendEntry& entry : backends()) all.push_back({&entry, entry.devices()});
+  Demand demand = demand_of(common);
+  demand.backend = "auto";
+  demand.device.clear();
+  Report report;
+  ASSIGN_OR_RETURN(report.model, find_model(common));
+  for (const BackendEntry& entry : backends()) report.all.push_back(look_at(entry, report.model.get(), demand));
+  if (report.model != nullptr) {
+    const auto choice = choose(backends(), *report.model, demand);
+    if (!choice && choice.error().code == Code::kInvalidArgument) return tl::make_unexpected(choice.error());
+    if (choice) report.picked = choice->candidate.entry;
+    for (Found& found : report.all)
+      if (found.entry == report.picked) found.why = choice->why;
+  }
   ThreadPool pool(common.threads());
-  const double bandwidth = measure_read_bandwidth(pool);
+  report.n_thread = pool.n_thread();
+  report.bandwidth = measure_read_bandwidth(pool);
   if (common.json) {
-    RETURN_IF_ERROR(write_json(report_json(all, pool.n_thread(), bandwidth)));
+    RETURN_IF_ERROR(write_json(report_json(report)));
   } else {
-    RETURN_IF_ERROR(write_stdout(report_text(all, pool.n_thread(), bandwidth)));
+    RETURN_IF_ERROR(write_stdout(report_text(report)));
   }
   return kDone;
 }
@@ -122,6 +180,7 @@ Action declare(CLI::App&, const Common& common) {
 const Verb kDevices = {"devices", "List what a model could run on here, and what --backend auto picks",
                        "Examples:\n"
                        "  tercet devices\n"
+                       "  tercet devices -m model.gguf    whether it fits, and where\n"
                        "  tercet devices --threads 4      the bandwidth of four threads\n"
                        "  tercet devices --json",
                        declare};

@@ -1,45 +1,68 @@
 #include "cli/fit.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/memory.h"
 #include "cli/backends.h"
-#include "cli/load.h"
+#include "cli/console.h"
 
 namespace tercet::cli {
-namespace {
 
-// An answer either way, but for a context that the model was not trained on.
-Status judge(const engine::MemoryNeed& need, int64_t free_bytes, Fit& fit) {
-  const auto plan = engine::plan_memory(need, free_bytes);
-  fit.n_byte = plan ? plan->weight_bytes + plan->kv_bytes : need.weight_bytes;
-  if (!plan) return plan.error().code == Code::kInvalidArgument ? Status(tl::make_unexpected(plan.error())) : Status();
-  fit.fits = true;
-  fit.n_ctx = plan->n_ctx;
-  return {};
-}
-
-}  // namespace
-
-Result<std::vector<Fit>> fit_everywhere(const model::Model& model, const Common& common) {
-  std::vector<Fit> out;
+Result<std::vector<Candidate>> fit_everywhere(const model::Model& model, const Demand& demand) {
+  std::vector<Candidate> out;
   for (const BackendEntry& entry : backends()) {
     if (entry.name == "ref") continue;
-    const auto devices = entry.devices();
-    if (!devices) continue;
-    const engine::MemoryNeed need = memory_need(model, entry.factory, common, 1);
-    for (const backend::DeviceInfo& device : *devices) {
-      Fit fit{std::string(entry.name), device.name,       entry.factory != nullptr, false, 0,
-              need.weight_bytes,       device.memory_free};
-      // What a plan goes by knows of control groups.
-      if (entry.name == "cpu") {
-        ASSIGN_OR_RETURN(const int64_t free_bytes, available_memory());
-        fit.memory_free = static_cast<uint64_t>(free_bytes);
-      }
-      if (fit.memory_free) RETURN_IF_ERROR(judge(need, static_cast<int64_t>(*fit.memory_free), fit));
-      out.push_back(std::move(fit));
+    auto found = candidates(entry, model, demand);
+    if (!found) continue;
+    for (Candidate& candidate : *found) {
+      if (!candidate.plan && candidate.plan.error().code == Code::kInvalidArgument)
+        return tl::make_unexpected(candidate.plan.error());
+      out.push_back(std::move(candidate));
     }
   }
+  return out;
+}
+
+std::string fit_text(const Candidate& candidate) {
+  const auto& free_bytes = candidate.device.memory_free;
+  std::string text;
+  if (candidate.plan) {
+    text = fmt::format("fits, with {} tokens of context: ", candidate.plan->n_ctx);
+  } else if (!candidate.device.why_not.empty()) {
+    text = fmt::format("cannot run it, {}: ", candidate.device.why_not);
+  } else if (!free_bytes) {
+    text = "not known, the interface does not tell its memory: ";
+  } else {
+    text = "does not fit: ";
+  }
+  text += fmt::format("{} weights", format_bytes(candidate.footprint.weight_bytes));
+  if (candidate.plan) text += fmt::format(" + {} KV cache", format_bytes(candidate.plan->kv_bytes));
+  if (candidate.footprint.workspace_bytes > 0)
+    text += fmt::format(" + {} workspace", format_bytes(candidate.footprint.workspace_bytes));
+  if (free_bytes) text += fmt::format(" of {} free", format_bytes(*free_bytes));
+  if (candidate.entry->factory == nullptr) text += " (this version runs no model there)";
+  return text;
+}
+
+boost::json::object fit_json(const Candidate& candidate) {
+  const backend::Footprint& footprint = candidate.footprint;
+  const int64_t kv_bytes = candidate.plan ? candidate.plan->kv_bytes : 0;
+  boost::json::object out = {{"backend", candidate.entry->name},
+                             {"device", json_text(candidate.device.name)},
+                             {"index", candidate.device.index},
+                             {"runs_models", candidate.entry->factory != nullptr},
+                             {"fits", candidate.plan.has_value()},
+                             {"n_ctx", candidate.plan ? candidate.plan->n_ctx : 0},
+                             {"bytes", footprint.weight_bytes + kv_bytes + footprint.workspace_bytes},
+                             {"weight_bytes", footprint.weight_bytes},
+                             {"kv_bytes", kv_bytes},
+                             {"kv_bytes_per_token", footprint.kv_bytes_per_token},
+                             {"workspace_bytes", footprint.workspace_bytes},
+                             {"memory_free", nullptr}};
+  if (candidate.device.memory_free) out["memory_free"] = *candidate.device.memory_free;
+  if (!candidate.plan) out["why_not"] = json_text(candidate.plan.error().message);
   return out;
 }
 

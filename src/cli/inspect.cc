@@ -44,7 +44,7 @@ struct Contents {
   TypeShare all;
   Result<std::shared_ptr<const model::Model>> model;  // or why it cannot be run
   Status tokenizer;                                   // or why it cannot take text
-  std::vector<Fit> fits;                              // none where the model cannot be run
+  std::vector<Candidate> fits;                        // none where the model cannot be run
 };
 
 std::string text_or(const gguf::File& file, std::string_view key, std::string_view fallback) {
@@ -53,6 +53,8 @@ std::string text_or(const gguf::File& file, std::string_view key, std::string_vi
 }
 
 Result<Contents> read(const std::string& path, const Common& common) {
+  Demand demand = demand_of(common);
+  demand.device.clear();  // every one is shown
   ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
   Contents out{file, {}, {}, model::load_model(file), {}, {}};
   for (const gguf::TensorInfo& info : file->tensors()) {
@@ -68,7 +70,7 @@ Result<Contents> read(const std::string& path, const Common& common) {
     const auto tokenizer = tokenizer::Tokenizer::from_gguf(*file);
     if (!tokenizer) out.tokenizer = tl::make_unexpected(tokenizer.error());
   }
-  ASSIGN_OR_RETURN(out.fits, fit_everywhere(**out.model, common));
+  ASSIGN_OR_RETURN(out.fits, fit_everywhere(**out.model, demand));
   return out;
 }
 
@@ -103,18 +105,6 @@ json::object to_json(const model::Config& c) {
           {"n_expert", c.n_expert}, {"n_expert_used", c.n_expert_used},
           {"n_vocab", c.n_vocab},   {"n_ctx_train", c.n_ctx_train},
           {"rms_eps", c.rms_eps},   {"rope_base", c.rope_base}};
-}
-
-json::object to_json(const Fit& fit) {
-  json::object out = {{"backend", fit.backend},
-                      {"device", json_text(fit.device)},
-                      {"runs_models", fit.runs_models},
-                      {"fits", fit.fits},
-                      {"n_ctx", fit.n_ctx},
-                      {"bytes", fit.n_byte},
-                      {"memory_free", nullptr}};
-  if (fit.memory_free) out["memory_free"] = *fit.memory_free;
-  return out;
 }
 
 json::array metadata_json(const gguf::File& file) {
@@ -160,7 +150,7 @@ json::object to_json(const Contents& contents, const Options& options) {
     out["config"] = to_json(model.config);
     out["bytes_per_token"] = model.active_bytes_per_token();
     json::array fits;
-    for (const Fit& fit : contents.fits) fits.emplace_back(to_json(fit));
+    for (const Candidate& fit : contents.fits) fits.emplace_back(fit_json(fit));
     out["fits"] = std::move(fits);
   }
   if (options.metadata) out["metadata"] = metadata_json(file);
@@ -180,13 +170,8 @@ std::string config_lines(const model::Model& model) {
          line("read per token", fmt::format("{} of weights", format_bytes(model.active_bytes_per_token())));
 }
 
-std::string fit_line(const Fit& fit) {
-  std::string verdict = fit.fits ? fmt::format("fits, with {} tokens of context", fit.n_ctx) : "does not fit";
-  if (!fit.memory_free) verdict = "not known: the interface does not tell its memory";
-  verdict += fmt::format(": {}", format_bytes(fit.n_byte));
-  if (fit.memory_free) verdict += fmt::format(" of {} free", format_bytes(*fit.memory_free));
-  if (!fit.runs_models) verdict += " (this version runs no model there)";
-  return line("on " + fit.backend, fmt::format("{}: {}", fit.device, verdict));
+std::string fit_line(const Candidate& fit) {
+  return line(fmt::format("on {}", fit.entry->name), fmt::format("{}: {}", fit.device.name, fit_text(fit)));
 }
 
 // Foreign text is escaped: a file must not be able to drive the terminal.
@@ -226,7 +211,7 @@ std::string to_text(const Contents& contents, const Options& options) {
   for (const auto& [name, share] : contents.types)
     text += line(name, fmt::format("{} tensors, {} parameters, {}", share.n_tensor,
                                    format_count(static_cast<double>(share.n_parameter)), format_bytes(share.n_byte)));
-  for (const Fit& fit : contents.fits) text += fit_line(fit);
+  for (const Candidate& fit : contents.fits) text += fit_line(fit);
   if (!contents.model) text += line("cannot be run", contents.model.error().message);
   if (!contents.tokenizer) text += line("takes no text", contents.tokenizer.error().message);
   if (options.metadata) text += metadata_lines(file);

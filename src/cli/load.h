@@ -9,7 +9,6 @@
 #include "cli/backends.h"
 #include "cli/common.h"
 #include "cli/console.h"
-#include "engine/memory_plan.h"
 #include "model/weights.h"
 #include "tokenizer/tokenizer.h"
 
@@ -26,16 +25,14 @@ Result<OpenModel> open_model(const Common& common);
 
 struct ReadyBackend {
   std::unique_ptr<backend::Backend> backend;
+  const BackendEntry* entry;
+  backend::DeviceInfo device;
   int n_ctx = 0;  // tokens that each of its sequences may have
 };
 
-// Chooses a backend and the context, sees that both fit before it takes memory, and brings the weights in. Says on the
-// console what was chosen for the user, and why. Errors: choose_backend's, the memory plan's, the backend's.
-Result<ReadyBackend> start_backend(const std::shared_ptr<const model::Model>& model, const Common& common,
-                                   const Console& console, int max_sequence = 1);
-
-// What the memory plan is asked. `factory` may be null: a backend that runs nothing yet.
-engine::MemoryNeed memory_need(const model::Model& model, const backend::Factory* factory, const Common& common,
-                               int n_sequence);
+// Chooses a device, sees that the model fits before it takes memory, and brings the weights in. Says on the console what
+// was chosen for the user, and why. Errors: choose()'s, the backend's.
+Result<ReadyBackend> start_backend(const std::shared_ptr<const model::Model>& model, const Demand& demand,
+                                   const Console& console);
 
 }  // namespace tercet::cli

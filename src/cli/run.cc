@@ -240,7 +240,7 @@ Result<int> run(const Options& options, const Common& common) {
   engine::Request request;
   ASSIGN_OR_RETURN(request.prompt, options.prompt.ids(opened));
   const Stopwatch start_time;
-  ASSIGN_OR_RETURN(const ReadyBackend ready, start_backend(opened.model, common, console));
+  ASSIGN_OR_RETURN(const ReadyBackend ready, start_backend(opened.model, demand_of(common), console));
   const double load_ms = open_ms + start_time.elapsed_ms();
 
   ASSIGN_OR_RETURN(const SamplingChoice sampling, options.sampling.choose(*opened.model->file));

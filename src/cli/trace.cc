@@ -8,6 +8,7 @@
 #include "cli/backends.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
+#include "cli/load.h"
 #include "cli/options.h"
 #include "cli/text_input.h"
 #include "cli/verb.h"
@@ -187,7 +188,8 @@ Result<int> run(const Options& options, const Common& common) {
   if (!options.compare.empty()) {
     ASSIGN_OR_RETURN(wanted, trace::TraceFile::open(options.compare));
   }
-  ASSIGN_OR_RETURN(const BackendChoice choice, choose_backend(common));
+  Demand demand = demand_of(common);
+  RETURN_IF_ERROR(check_demand(backends(), demand));
   ASSIGN_OR_RETURN(const std::string path, model_path(common));
   ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
   ASSIGN_OR_RETURN(const auto model, model::load_model(file));
@@ -199,30 +201,27 @@ Result<int> run(const Options& options, const Common& common) {
       return error(Code::kInvalidArgument, "{}: a trace of other tokens, want those of this prompt", options.compare);
   }
 
-  backend::Options planned;
-  planned.precision = common.precision();
-  planned.n_thread = common.threads();
-  planned.max_row = kMaxRow;
-  planned.max_sequence = 1;
-  planned.n_page = static_cast<int>(tokens.size()) / backend::KvLayout{}.page_size + 1;
-  ASSIGN_OR_RETURN(const auto backend, choice.entry->factory->make(model, planned));
+  demand.max_row = kMaxRow;
+  demand.n_page = static_cast<int>(tokens.size()) / backend::KvLayout{}.page_size + 1;
+  ASSIGN_OR_RETURN(const ReadyBackend ready, start_backend(model, demand, console));
+  backend::Backend& backend = *ready.backend;
 
   std::unique_ptr<trace::TraceWriter> writer;
   if (!options.out.empty()) {
     ASSIGN_OR_RETURN(writer, trace::TraceWriter::create(options.out, model->config, taps,
-                                                        {model->config.name, std::string(backend->name()), tokens}));
+                                                        {model->config.name, std::string(backend.name()), tokens}));
   }
   std::unique_ptr<trace::TraceComparison> comparison;
   if (wanted != nullptr) comparison = std::make_unique<trace::TraceComparison>(*wanted);
   Both sink(writer.get(), comparison.get());
-  RETURN_IF_ERROR(run_prompt(*backend, tokens, sink, console));
+  RETURN_IF_ERROR(run_prompt(backend, tokens, sink, console));
   if (writer != nullptr) {
     RETURN_IF_ERROR(writer->finish());
     console.note(
-        fmt::format("wrote {}: {} taps of {} tokens by {}", options.out, taps.size(), tokens.size(), backend->name()));
+        fmt::format("wrote {}: {} taps of {} tokens by {}", options.out, taps.size(), tokens.size(), backend.name()));
   }
   if (comparison != nullptr) {
-    const double bound = options.bound ? double{*options.bound} : default_bound(backend->name(), common.precision());
+    const double bound = options.bound ? double{*options.bound} : default_bound(backend.name(), common.precision());
     RETURN_IF_ERROR(report(*comparison, bound, common));
   }
   return kDone;

@@ -87,8 +87,8 @@ backend::KvType kv_type(backend::Precision precision) {
   return precision == backend::Precision::kExact ? backend::KvType::kF32 : backend::KvType::kF16;
 }
 
-int64_t kv_bytes_per_token(const model::Model& model, backend::Precision precision) {
-  return int64_t{2} * model.config.n_layer * model.config.d_kv() * kv_element_bytes(kv_type(precision));
+backend::Footprint footprint(const model::Model& model, const backend::Options& options) {
+  return host_footprint(model, options, kv_type(options.precision));
 }
 
 Result<std::unique_ptr<backend::Backend>> make(std::shared_ptr<const model::Model> model,
@@ -97,11 +97,12 @@ Result<std::unique_ptr<backend::Backend>> make(std::shared_ptr<const model::Mode
   backend::Limits limits{options.max_row, options.max_sequence, {}};
   limits.kv = {kv_type(options.precision), limits.kv.page_size, options.n_page, c.n_layer, c.n_head_kv, c.d_head};
   ASSIGN_OR_RETURN(auto kv, backend::HostKv::allocate(limits.kv));
+  backend::read_ahead(*model, options.progress);
   return std::make_unique<CpuBackend>(std::move(model), limits, std::move(kv), options);
 }
 
 }  // namespace
 
-const backend::Factory kFactory = {"cpu", kv_bytes_per_token, make};
+const backend::Factory kFactory = {"cpu", 512, footprint, make};
 
 }  // namespace tercet::cpu

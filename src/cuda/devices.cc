@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cuda/cuda.h"
+#include "cuda/error.h"
 
 namespace tercet::cuda {
 namespace {
@@ -10,9 +11,12 @@ namespace {
 // CUDA writes versions as 1000 * major + 10 * minor.
 std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
 
-tl::unexpected<Error> runtime_error(std::string_view what, cudaError_t status) {
-  return error(Code::kDevice, "cuda: {}: {} ({}), want a working CUDA device", what, cudaGetErrorString(status),
-               cudaGetErrorName(status));
+// What the kernels are written for: f16 tensor cores with f32 sums, asynchronous copies to shared memory.
+constexpr int kLeastMajor = 8;
+
+std::string too_old(int major, int minor) {
+  if (major >= kLeastMajor) return "";
+  return fmt::format("compute capability {}.{}, want {}.0 or more", major, minor, kLeastMajor);
 }
 
 tl::unexpected<Error> no_driver(std::string_view seen) {
@@ -24,11 +28,11 @@ tl::unexpected<Error> no_driver(std::string_view seen) {
 Result<int> attribute(cudaDeviceAttr which, int device) {
   int value = 0;
   const cudaError_t status = cudaDeviceGetAttribute(&value, which, device);
-  if (status != cudaSuccess) return runtime_error(fmt::format("attributes of device {}", device), status);
+  if (status != cudaSuccess) return cuda_error(fmt::format("attributes of device {}", device), status);
   return value;
 }
 
-// {free, total} in bytes.
+// {free, total} in bytes. Opens a context.
 Result<std::pair<uint64_t, uint64_t>> memory(int device) {
   int before = 0;
   size_t free = 0;
@@ -36,16 +40,20 @@ Result<std::pair<uint64_t, uint64_t>> memory(int device) {
   cudaError_t status = cudaGetDevice(&before);
   if (status == cudaSuccess) status = cudaSetDevice(device);
   if (status == cudaSuccess) status = cudaMemGetInfo(&free, &total);
-  if (status != cudaSuccess) return runtime_error(fmt::format("memory of device {}", device), status);
+  if (status != cudaSuccess) {
+    (void)cudaGetLastError();
+    (void)cudaSetDevice(before);
+    return cuda_error(fmt::format("memory of device {}", device), status);
+  }
   status = cudaSetDevice(before);
-  if (status != cudaSuccess) return runtime_error(fmt::format("back to device {}", before), status);
+  if (status != cudaSuccess) return cuda_error(fmt::format("back to device {}", before), status);
   return std::pair<uint64_t, uint64_t>(free, total);
 }
 
 Result<backend::DeviceInfo> describe(int device, int driver_version) {
   cudaDeviceProp properties{};
   const cudaError_t status = cudaGetDeviceProperties(&properties, device);
-  if (status != cudaSuccess) return runtime_error(fmt::format("properties of device {}", device), status);
+  if (status != cudaSuccess) return cuda_error(fmt::format("properties of device {}", device), status);
   ASSIGN_OR_RETURN(const int memory_clock_khz, attribute(cudaDevAttrMemoryClockRate, device));
   ASSIGN_OR_RETURN(const int shared_optin, attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
 
@@ -54,10 +62,16 @@ Result<backend::DeviceInfo> describe(int device, int driver_version) {
   info.index = device;
   info.name = properties.name;
   info.vendor = "nvidia";
+  info.why_not = too_old(properties.major, properties.minor);
   info.kind = properties.integrated != 0 ? backend::DeviceKind::kIntegrated : backend::DeviceKind::kDiscrete;
-  ASSIGN_OR_RETURN(const auto free_and_total, memory(device));
-  info.memory_free = free_and_total.first;
-  info.memory_total = free_and_total.second;
+  info.memory_total = properties.totalGlobalMem;
+  // A device that is full, or that another program has for itself, is there all the same.
+  if (const auto free_and_total = memory(device)) {
+    info.memory_free = free_and_total->first;
+    info.memory_total = free_and_total->second;
+  } else if (info.why_not.empty()) {
+    info.why_not = free_and_total.error().message;
+  }
   info.limits = {
       {"compute-capability", fmt::format("{}.{}", properties.major, properties.minor)},
       {"driver-cuda", version_text(driver_version)},
@@ -72,13 +86,16 @@ Result<backend::DeviceInfo> describe(int device, int driver_version) {
   return info;
 }
 
-}  // namespace
+struct Runtime {
+  int driver_version;
+  int n_device;  // 1 or more
+};
 
-Result<std::vector<backend::DeviceInfo>> list_devices() {
+Result<Runtime> find_runtime() {
   // The runtime answers 0 here when there is no driver at all, which is clearer than its own error for that.
   int driver_version = 0;
   const cudaError_t driver_status = cudaDriverGetVersion(&driver_version);
-  if (driver_status != cudaSuccess) return runtime_error("driver version", driver_status);
+  if (driver_status != cudaSuccess) return cuda_error("driver version", driver_status);
   if (driver_version == 0) return no_driver("no driver found");
 
   int n_device = 0;
@@ -86,15 +103,33 @@ Result<std::vector<backend::DeviceInfo>> list_devices() {
   if (status == cudaErrorInsufficientDriver)
     return no_driver(fmt::format("the driver is for CUDA {}", version_text(driver_version)));
   if (status == cudaErrorNoDevice || (status == cudaSuccess && n_device == 0))
-    return error(Code::kDevice, "cuda: a driver but no device (CUDA_VISIBLE_DEVICES may hide it), want one at least");
-  if (status != cudaSuccess) return runtime_error("counting the devices", status);
+    return with_hint(error(Code::kDevice, "cuda: a driver but no device, want one at least"),
+                     "CUDA_VISIBLE_DEVICES may hide it; --backend cpu runs without one");
+  if (status != cudaSuccess) return cuda_error("counting the devices", status);
+  return Runtime{driver_version, n_device};
+}
 
+}  // namespace
+
+Result<std::vector<backend::DeviceInfo>> list_devices() {
+  ASSIGN_OR_RETURN(const Runtime runtime, find_runtime());
   std::vector<backend::DeviceInfo> devices;
-  for (int device = 0; device < n_device; ++device) {
-    ASSIGN_OR_RETURN(auto info, describe(device, driver_version));
+  for (int device = 0; device < runtime.n_device; ++device) {
+    ASSIGN_OR_RETURN(auto info, describe(device, runtime.driver_version));
     devices.push_back(std::move(info));
   }
   return devices;
+}
+
+Status check_device(int device) {
+  ASSIGN_OR_RETURN(const Runtime runtime, find_runtime());
+  if (device < 0 || device >= runtime.n_device)
+    return error(Code::kDevice, "cuda: device {}, want 0..{}", device, runtime.n_device - 1);
+  ASSIGN_OR_RETURN(const int major, attribute(cudaDevAttrComputeCapabilityMajor, device));
+  ASSIGN_OR_RETURN(const int minor, attribute(cudaDevAttrComputeCapabilityMinor, device));
+  const std::string why_not = too_old(major, minor);
+  if (!why_not.empty()) return error(Code::kDevice, "cuda: device {}: {}", device, why_not);
+  return {};
 }
 
 }  // namespace tercet::cuda

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -15,47 +16,69 @@ constexpr int64_t kMiB = int64_t{1} << 20;
 
 int64_t pages_for(const MemoryNeed& need, int64_t n_ctx) { return (n_ctx + need.page_size - 1) / need.page_size; }
 
-// Pages are whole, and each sequence has its own.
-int64_t kv_bytes(const MemoryNeed& need, int64_t n_ctx) {
-  return pages_for(need, n_ctx) * need.page_size * need.n_sequence * need.kv_bytes_per_token;
+int64_t page_bytes(const MemoryNeed& need) { return need.footprint.kv_bytes_per_token * need.page_size; }
+
+// What is left for the KV cache.
+int64_t kv_room(const MemoryNeed& need, const MemoryRoom& room) {
+  return room.free_bytes - room.reserve_bytes - need.footprint.weight_bytes - need.footprint.workspace_bytes;
 }
 
-// The most context that fits into `bytes` of KV cache, up to the trained length; 0 if none does.
-int largest_ctx(const MemoryNeed& need, int64_t bytes) {
-  const int64_t page_bytes = need.kv_bytes_per_token * need.page_size * need.n_sequence;
-  const int64_t n_token = std::max<int64_t>(bytes, 0) / page_bytes * need.page_size;
-  return static_cast<int>(std::min<int64_t>(n_token, need.n_ctx_train));
+// The most context that fits, up to the trained length; 0 if none does. Pages are whole, and each sequence has its own.
+int largest_ctx(const MemoryNeed& need, const MemoryRoom& room) {
+  const int64_t n_page = std::max<int64_t>(kv_room(need, room), 0) / (page_bytes(need) * need.n_sequence);
+  return static_cast<int>(std::min<int64_t>(n_page * need.page_size, need.n_ctx_train));
 }
 
-MemoryPlan make_plan(const MemoryNeed& need, int n_ctx, int64_t free_bytes) {
+MemoryPlan make_plan(const MemoryNeed& need, int n_ctx, int64_t n_page, const MemoryRoom& room) {
   return {.n_ctx = n_ctx,
-          .n_page = static_cast<int>(pages_for(need, n_ctx)) * need.n_sequence,
-          .weight_bytes = need.weight_bytes,
-          .kv_bytes = kv_bytes(need, n_ctx),
-          .reserve_bytes = reserve_of(free_bytes),
-          .free_bytes = free_bytes,
+          .n_page = static_cast<int>(n_page),
+          .weight_bytes = need.footprint.weight_bytes,
+          .kv_bytes = n_page * page_bytes(need),
+          .workspace_bytes = need.footprint.workspace_bytes,
+          .room = room,
           .is_cut = false};
+}
+
+MemoryPlan plan_for_ctx(const MemoryNeed& need, int n_ctx, const MemoryRoom& room) {
+  return make_plan(need, n_ctx, pages_for(need, n_ctx) * need.n_sequence, room);
+}
+
+MemoryPlan plan_for_pages(const MemoryNeed& need, const MemoryRoom& room) {
+  const int64_t n_token = int64_t{need.n_page} * need.page_size;
+  return make_plan(need, static_cast<int>(std::min<int64_t>(n_token, std::numeric_limits<int>::max())), need.n_page,
+                   room);
+}
+
+// What would help, where no shorter context does.
+std::string advice(const MemoryPlan& plan) {
+  const int64_t used = plan.room.used_bytes();
+  if (used > 0 && plan.total_bytes() <= plan.room.free_bytes + used)
+    return "it would fit if others left the device (nvidia-smi shows them); --device chooses another, --backend cpu "
+           "none";
+  if (plan.room.total_bytes > 0) return "--backend cpu, another --device, or a smaller quantization of the model";
+  return "free some memory, or use a smaller quantization of the model";
 }
 
 tl::unexpected<Error> does_not_fit(const MemoryNeed& need, const MemoryPlan& plan, int fitting) {
   auto failure = error(Code::kOutOfMemory, "{}: does not fit: {}, want {} more", need.model, plan.describe(),
-                       format_bytes(plan.total_bytes() - plan.free_bytes));
-  if (fitting > 0) return with_hint(std::move(failure), fmt::format("--ctx {} would fit", fitting));
-  return with_hint(std::move(failure), "free some memory, or use a smaller quantization of the model");
+                       format_bytes(plan.total_bytes() - plan.room.free_bytes));
+  return with_hint(std::move(failure), fitting > 0 ? fmt::format("--ctx {} would fit", fitting) : advice(plan));
 }
 
 Status check_need(const MemoryNeed& need) {
-  CHECK(need.weight_bytes >= 0 && need.kv_bytes_per_token > 0 && need.n_ctx_train > 0);
-  CHECK(need.page_size > 0 && need.n_sequence > 0);
-  // Where the products below could wrap around, nothing fits anyway.
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 4;
-  const auto n_token = static_cast<double>(pages_for(need, need.n_ctx_train) * need.page_size);
-  const double n_byte = n_token * need.n_sequence * static_cast<double>(need.kv_bytes_per_token);
-  const double n_page = static_cast<double>(pages_for(need, need.n_ctx_train)) * need.n_sequence;
-  if (n_byte > static_cast<double>(kMost) || n_page > std::numeric_limits<int>::max() || need.weight_bytes > kMost)
+  const backend::Footprint& f = need.footprint;
+  CHECK(f.weight_bytes >= 0 && f.workspace_bytes >= 0 && f.kv_bytes_per_token > 0 && need.n_ctx_train > 0);
+  CHECK(need.page_size > 0 && need.n_sequence > 0 && need.n_page >= 0);
+  // Where the products above could wrap around, nothing fits anyway.
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 8;
+  const double n_page =
+      need.n_page > 0 ? need.n_page : static_cast<double>(pages_for(need, need.n_ctx_train)) * need.n_sequence;
+  const double n_byte = n_page * need.page_size * static_cast<double>(f.kv_bytes_per_token);
+  if (n_byte > static_cast<double>(kMost) || n_page > std::numeric_limits<int>::max() || f.weight_bytes > kMost ||
+      f.workspace_bytes > kMost)
     return error(Code::kOutOfMemory,
                  "{}: a KV cache of {} bytes a token for {} times {} tokens, want one that can exist", need.model,
-                 need.kv_bytes_per_token, need.n_sequence, need.n_ctx_train);
+                 f.kv_bytes_per_token, need.n_sequence, need.n_ctx_train);
   if (need.ctx && (*need.ctx < 0 || *need.ctx > need.n_ctx_train))
     return error(Code::kInvalidArgument, "--ctx: {}, want 0..{} (the length that the model was trained on)", *need.ctx,
                  need.n_ctx_train);
@@ -64,29 +87,57 @@ Status check_need(const MemoryNeed& need) {
 
 }  // namespace
 
-int64_t reserve_of(int64_t free_bytes) { return std::max(free_bytes / 100 * 3, std::min(512 * kMiB, free_bytes / 4)); }
+MemoryRoom host_room(int64_t free_bytes) {
+  const int64_t reserve = std::max(free_bytes / 100 * 3, std::min(512 * kMiB, free_bytes / 4));
+  return {.free_bytes = free_bytes, .reserve_bytes = reserve, .total_bytes = 0, .where = ""};
+}
 
-Result<MemoryPlan> plan_memory(const MemoryNeed& need, int64_t free_bytes) {
+MemoryRoom device_room(std::string where, int64_t free_bytes, int64_t total_bytes) {
+  return {.free_bytes = free_bytes,
+          .reserve_bytes = (total_bytes + 19) / 20,
+          .total_bytes = total_bytes,
+          .where = std::move(where)};
+}
+
+Result<MemoryRoom> room_of(const backend::DeviceInfo& device) {
+  if (!device.memory_free || !device.memory_total)
+    return error(Code::kDevice, "{}: {} does not tell its memory, want a device that does", device.backend,
+                 device.name);
+  const auto free_bytes = static_cast<int64_t>(*device.memory_free);
+  if (device.kind == backend::DeviceKind::kCpu) return host_room(free_bytes);
+  return device_room(device.name, free_bytes, static_cast<int64_t>(*device.memory_total));
+}
+
+Result<MemoryPlan> plan_memory(const MemoryNeed& need, const MemoryRoom& room) {
   RETURN_IF_ERROR(check_need(need));
-  const int64_t kv_room = free_bytes - reserve_of(free_bytes) - need.weight_bytes;
-  const int fitting = largest_ctx(need, kv_room);
+  if (need.n_page > 0) {
+    MemoryPlan plan = plan_for_pages(need, room);
+    if (plan.kv_bytes > kv_room(need, room)) return does_not_fit(need, plan, 0);
+    return plan;
+  }
+  const int fitting = largest_ctx(need, room);
   const int least = std::min(kMinCtx, need.n_ctx_train);
   const int usable = fitting >= least ? fitting : 0;
   if (!need.ctx) {
-    MemoryPlan plan = make_plan(need, std::max(fitting, least), free_bytes);
+    MemoryPlan plan = plan_for_ctx(need, std::max(fitting, least), room);
     if (usable == 0) return does_not_fit(need, plan, 0);
     plan.is_cut = usable < need.n_ctx_train;
     return plan;
   }
-  const MemoryPlan plan = make_plan(need, *need.ctx == 0 ? need.n_ctx_train : *need.ctx, free_bytes);
-  if (plan.kv_bytes > kv_room) return does_not_fit(need, plan, usable);
+  MemoryPlan plan = plan_for_ctx(need, *need.ctx == 0 ? need.n_ctx_train : *need.ctx, room);
+  if (plan.kv_bytes > kv_room(need, room)) return does_not_fit(need, plan, usable);
   return plan;
 }
 
 std::string MemoryPlan::describe() const {
-  return fmt::format("{} weights + {} KV cache ({} tokens) + {} reserve = {} of {} free", format_bytes(weight_bytes),
-                     format_bytes(kv_bytes), n_ctx, format_bytes(reserve_bytes), format_bytes(total_bytes()),
-                     format_bytes(free_bytes));
+  std::string text =
+      fmt::format("{} weights + {} KV cache ({} tokens) + {} workspace + {} reserve = {} of {} free",
+                  format_bytes(weight_bytes), format_bytes(kv_bytes), n_ctx, format_bytes(workspace_bytes),
+                  format_bytes(room.reserve_bytes), format_bytes(total_bytes()), format_bytes(room.free_bytes));
+  if (!room.where.empty())
+    text += fmt::format(" on {}, where {} of {} are in use", room.where, format_bytes(room.used_bytes()),
+                        format_bytes(room.total_bytes));
+  return text;
 }
 
 }  // namespace tercet::engine

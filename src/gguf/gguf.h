@@ -35,6 +35,7 @@ class File {
   uint32_t alignment() const { return contents_.alignment; }
   uint64_t data_offset() const { return contents_.data_offset; }
   uint64_t size_bytes() const { return bytes_.size(); }
+  bool is_mapped() const { return map_ != nullptr; }  // else the bytes are the caller's
 
   // In the file's order. Keys are unique, and so are tensor names.
   std::span<const KeyValue> metadata() const { return contents_.metadata; }

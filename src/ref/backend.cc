@@ -46,8 +46,8 @@ class RefBackend final : public backend::HostBackend {
   Stages stages_;
 };
 
-int64_t kv_bytes_per_token(const model::Model& model, backend::Precision) {
-  return int64_t{2} * model.config.n_layer * model.config.d_kv() * kv_element_bytes(backend::KvType::kF32);
+backend::Footprint footprint(const model::Model& model, const backend::Options& options) {
+  return host_footprint(model, options, backend::KvType::kF32);
 }
 
 Result<std::unique_ptr<backend::Backend>> make(std::shared_ptr<const model::Model> model,
@@ -56,11 +56,12 @@ Result<std::unique_ptr<backend::Backend>> make(std::shared_ptr<const model::Mode
   backend::Limits limits{options.max_row, options.max_sequence, {}};
   limits.kv = {backend::KvType::kF32, limits.kv.page_size, options.n_page, c.n_layer, c.n_head_kv, c.d_head};
   ASSIGN_OR_RETURN(auto kv, backend::HostKv::allocate(limits.kv));
+  backend::read_ahead(*model, options.progress);
   return std::make_unique<RefBackend>(std::move(model), limits, std::move(kv), options.n_thread);
 }
 
 }  // namespace
 
-const backend::Factory kFactory = {"ref", kv_bytes_per_token, make};
+const backend::Factory kFactory = {"ref", 512, footprint, make};
 
 }  // namespace tercet::ref

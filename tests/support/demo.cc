@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -30,7 +31,11 @@ std::vector<TokenId> ids_of(const json::value& array) { return json::value_to<st
 
 }  // namespace
 
-std::string source_path(const std::string& relative) { return std::string(TERCET_SOURCE_DIR) + "/" + relative; }
+// The environment's TERCET_SOURCE_DIR wins: a test program may run where it was not built.
+std::string source_path(const std::string& relative) {
+  const char* elsewhere = std::getenv("TERCET_SOURCE_DIR");
+  return std::string(elsewhere != nullptr ? elsewhere : TERCET_SOURCE_DIR) + "/" + relative;
+}
 
 std::shared_ptr<const model::Model> open_model(const std::string& path) {
   auto file = gguf::File::open(path);
