@@ -29,6 +29,9 @@ if(NOT TERCET_CUDA MATCHES "^([Oo][Ff][Ff])$")
   endif()
 endif()
 tercet_backend(CUDA "${cuda_found}" "the CUDA toolkit: nvcc on PATH, or -DCUDAToolkit_ROOT=DIR")
+if(TERCET_HAVE_CUDA)
+  include("${CMAKE_CURRENT_LIST_DIR}/cuda.cmake")
+endif()
 
 # WebGPU: wgpu-native, whose library and headers tools/setup.sh unpacks. Another one's WGPU_NATIVE_DIR is laid out as
 # the releases of wgpu-native are. Nothing found here is cached, so that another folder is looked at when it changes.

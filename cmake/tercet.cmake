@@ -14,9 +14,14 @@ set(TERCET_PYTHON "${TERCET_VENV}/bin/python")
 
 # Flags that all of our own targets share. No -march=native and no fast-math: the program runs on other machines than
 # the one that built it, and its sums are part of its contract. -ffp-contract=off: a multiply-add is fused only where
-# the source says so, so that the bits do not depend on the compiler's mood.
+# the source says so, so that the bits do not depend on the compiler's mood. What nvcc itself writes into the host's half
+# of a .cu file does not pass -Wshadow and -Wconversion.
 add_library(tercet_flags INTERFACE)
-target_compile_options(tercet_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off)
+set(cxx $<COMPILE_LANGUAGE:CXX>)
+set(cuda $<COMPILE_LANGUAGE:CUDA>)
+target_compile_options(tercet_flags INTERFACE
+  "$<${cxx}:-Wall;-Wextra;-Wshadow;-Wconversion;-Wno-sign-conversion;-ffp-contract=off>"
+  "$<${cuda}:-Xcompiler=-Wall,-Wextra,-ffp-contract=off;--expt-relaxed-constexpr;-lineinfo>")
 target_include_directories(tercet_flags INTERFACE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(tercet_flags INTERFACE Threads::Threads)
 if(TERCET_SANITIZE)
@@ -24,8 +29,9 @@ if(TERCET_SANITIZE)
   if(TERCET_SANITIZE MATCHES "undefined")
     set(left_out -fno-sanitize=null,vptr,object-size)
   endif()
-  target_compile_options(tercet_flags INTERFACE -fsanitize=${TERCET_SANITIZE} ${left_out} -fno-omit-frame-pointer
-                                                -fno-sanitize-recover=all)
+  # nvcc's half of a .cu file goes without.
+  target_compile_options(tercet_flags INTERFACE
+    "$<${cxx}:-fsanitize=${TERCET_SANITIZE};${left_out};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
   target_link_options(tercet_flags INTERFACE -fsanitize=${TERCET_SANITIZE})
 endif()
 
