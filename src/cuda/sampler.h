@@ -19,8 +19,9 @@ class OutputPack {
 
   SampleClass sample_class() const { return class_; }
   int n_output() const { return static_cast<int>(requests_.size()); }
-  // Of the block: [n_output] SampleRequest, then counts, bias and masks, each kind at a multiple of 16. Penalties that do
-  // nothing bring no counts. It is bounded by `most_bytes`, of which the counts are by far the most and rarely near that.
+  // Of the block: [n_output] SampleRequest, then counts, bias and masks, each kind at a multiple of 16. Penalties that
+  // do nothing bring no counts. It is bounded by `most_bytes`, of which the counts are by far the most and rarely near
+  // that.
   size_t bytes() const { return bytes_; }
   static size_t most_bytes(int max_output, int n_vocab, int max_bias);
   // The longest list of log-probabilities: of buffers.top only so many columns have to be copied back, none if 0.

@@ -1,4 +1,4 @@
-// Owns what the sampling kernels share: keys, the generator, scans and sorts of a block, and the workspace. For .cu only.
+// Owns what the sampling kernels share: keys, the generator, scans and sorts of a block, the workspace. For .cu only.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -11,8 +11,8 @@
 
 namespace tercet::cuda::sampling {
 
-// A logit and its token in one integer, as in backend/sampling.cc: the larger logit, then the lower id, is greater. No two
-// tokens of a row have the same key, and none has key 0, which pads what is sorted.
+// A logit and its token in one integer, as in backend/sampling.cc: the larger logit, then the lower id, is greater. No
+// two tokens of a row have the same key, and none has key 0, which pads what is sorted.
 using Key = unsigned long long;
 
 inline constexpr unsigned kAllLanes = 0xFFFFFFFFU;
@@ -40,12 +40,13 @@ struct LogSoftmax {
   }
 };
 
+// Of `groups` the second half is for the raw logits of outputs that need both; SampleClass::kGreedy has [n_output,
+// n_chunk] there.
 struct Workspace {
-  float* adjusted;  // [n_output, n_vocab]; only rows with kAdjust that draw
-  Key*
-      groups;  // [2, n_output, n_group] largest of each: adjusted; raw where both are needed. Greedy: [n_output, n_chunk]
+  float* adjusted;      // [n_output, n_vocab]; only rows with kAdjust that draw
+  Key* groups;          // [2, n_output, n_group] the largest of each: of the logits to choose from, of the raw ones
   ChunkSum* sums;       // [n_output, n_chunk] of the raw logits
-  Key* best;            // [n_output] of the adjusted logits
+  Key* best;            // [n_output] of the logits to choose from
   LogSoftmax* softmax;  // [n_output]
   Key* wide_keys;       // [kWideRows, n_chunk, kChunk], each chunk descending
   double* wide_sums;    // the same shape: the sum of the weights up to and with this one
@@ -169,6 +170,23 @@ __device__ inline void write_result(const Launch& p, int row, const SampleReques
   p.buffers.results[row] = {sampled ? token : -1, logprob};
   if ((r.flags & kKeepLast) != 0) p.buffers.last_token[r.slot] = token;
 }
+
+// A kernel's launch need not wait for the end of the one before it (`enqueue`): the first of these lets the next kernel
+// start, up to its own wait; the second waits until the one before has ended.
+__device__ inline void let_next_kernel_start() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+
+__device__ inline void wait_for_previous_kernel() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
+
+inline constexpr int kFinishThreads = 512;
+__global__ void finish(Launch p);  // sampling_narrow.cu
 
 // The kernels of SampleClass::kWide, after those of kNarrow (sampling_wide.cu).
 cudaError_t launch_wide(cudaStream_t stream, const Launch& launch);

@@ -1,8 +1,8 @@
 #include "cuda/sampling_device.h"
 
-// Sampling from sets of more than kNarrowMax tokens. Each chunk of 2,048 is sorted by a block of its own; then "the largest
-// so many" and "the largest that weigh so much" are cuts in 64-bit keys, which one block a row finds by narrowing an
-// interval: at each round, some places in it are tried at once, by bisection in every chunk.
+// Sampling from sets of more than kNarrowMax tokens. Each chunk of 2,048 is sorted by a block of its own; then "the
+// largest so many" and "the largest that weigh so much" are cuts in 64-bit keys, which one block a row finds by
+// narrowing an interval: at each round, some places in it are tried at once, by bisection in every chunk.
 namespace tercet::cuda::sampling {
 namespace {
 
@@ -210,8 +210,8 @@ __device__ void find_chunk(const Row& row, double uniform_number, WideShared& s)
   while (s.chunk > 0 && !(s.sums[--s.chunk] > 0.0)) continue;
 }
 
-// The first token of s.chunk, in id order, whose running sum exceeds the target; else the last that has a weight. A fixed
-// scan; since such a one need not grow with each of its steps, only a token with a weight counts.
+// The first token of s.chunk, in id order, whose running sum exceeds the target; else the last that has a weight. A
+// fixed scan; since such a one need not grow with each of its steps, only a token with a weight counts.
 __device__ int find_token(const Launch& p, const Row& row, double largest, double temperature, WideShared& s) {
   const int tid = static_cast<int>(threadIdx.x);
   const int base = s.chunk * kChunk;
@@ -250,8 +250,8 @@ __device__ Row row_of(const Launch& p) {
 //   top_k largest, of these the fewest that weigh top_p of them, of these those of at least min_p
 //   wide_keys, wide_sums: [16, n_chunk, 2048]   results: [n_output]
 //   launch: 16 blocks of 1,024 threads, one an output; 48 KiB of shared memory
-//   order: double; within a chunk as sort_part added, and over the chunks one by one (in the search lane by lane, then a
-//   butterfly); within the drawn chunk a fixed scan in id order
+//   order: double; within a chunk as sort_part added, and over the chunks one by one (in the search lane by lane, then
+//   a butterfly); within the drawn chunk a fixed scan in id order
 //   cost: some 20 rounds of bisections, latency-bound
 //   mirrors: backend/sampling.cc (choose)
 __global__ void __launch_bounds__(kWideThreads) draw_part(Launch p, int first_row) {
