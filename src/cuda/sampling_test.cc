@@ -282,6 +282,36 @@ Request default_request(Maker& maker, size_t n_vocab) {
   return q;
 }
 
+// Equal logits, of which exactly `n_kept` stay, after `n_low` lower ones. The draws are those that come out as the last
+// token that is kept, so that one token more or less shows.
+TEST(Boundary, IsWhereTheHostHasIt) {
+  SKIP_WITHOUT_DEVICE();
+  struct Case {
+    int n_vocab, n_low, top_k;
+    float top_p;
+    int n_kept;
+  };
+  for (const Case& c : {Case{200, 140, 60, 0.5F, 30}, Case{200, 100, 40, 1.0F, 40}, Case{10'000, 6, 0, 0.5F, 4997},
+                        Case{10'000, 5, 100, 1.0F, 100}, Case{10'000, 2000, 5000, 0.25F, 1250}}) {
+    Request q;
+    q.name = "equal but for some lower";
+    q.logits.assign(static_cast<size_t>(c.n_vocab), 1.0F);
+    std::fill_n(q.logits.begin(), c.n_low, -1000.0F);
+    q.output.sampling = {.temperature = 1.0F, .top_k = c.top_k, .top_p = c.top_p, .seed = kSeed};
+    std::vector<Request> requests;
+    for (uint64_t counter = 0; requests.size() < 12; ++counter) {
+      if (backend::uniform(kSeed, counter) * c.n_kept <= c.n_kept - 1) continue;
+      q.output.random_counter = counter;
+      requests.push_back(q);
+      OutputResult want;
+      backend::sample_row(q.logits, q.wanted(), -1, want);
+      ASSERT_EQ(want.token, c.n_low + c.n_kept - 1);
+    }
+    Device device;
+    expect_host(device, requests);
+  }
+}
+
 // One graph serves steps of other values, with lists of other lengths, since all that varies lies in the block.
 TEST(SampledInAGraph, ServesOtherSteps) {
   SKIP_WITHOUT_DEVICE();
