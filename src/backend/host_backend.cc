@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "backend/check_batch.h"
 #include "backend/sampling.h"
 #include "base/check.h"
 #include "base/checked.h"
@@ -22,22 +23,6 @@ std::span<const T> keep(std::vector<T>& to, std::span<const T> from) {
   const size_t begin = to.size();
   to.insert(to.end(), from.begin(), from.end());
   return std::span<const T>(to).subspan(begin, from.size());
-}
-
-void check_batch(const Batch& batch, const Limits& limits, int n_vocab) {
-  CHECK(std::ssize(batch.rows) <= limits.max_row);
-  CHECK(std::ssize(batch.sequences) <= limits.max_sequence);
-  for (const Sequence& s : batch.sequences) {
-    CHECK(s.slot >= 0 && s.slot < limits.max_sequence);
-    CHECK(std::ssize(s.pages) * limits.kv.page_size >= s.length);
-    for (const PageId page : s.pages) CHECK(page >= 0 && page < limits.kv.n_page);
-  }
-  for (const Row& row : batch.rows) {
-    CHECK(row.token == kLast || (row.token >= 0 && row.token < n_vocab));
-    CHECK(row.sequence >= 0 && row.sequence < std::ssize(batch.sequences));
-    CHECK(row.position >= 0 && row.position < batch.sequences[static_cast<size_t>(row.sequence)].length);
-  }
-  for (const Output& output : batch.outputs) CHECK(output.row >= 0 && output.row < std::ssize(batch.rows));
 }
 
 // How much of the file is brought in between two calls of the progress.

@@ -1,0 +1,194 @@
+// Owns what the sampling kernels share: keys, the generator, scans and sorts of a block, the workspace. For .cu only.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "cuda/sampling.h"
+
+namespace tercet::cuda::sampling {
+
+// A logit and its token in one integer, as in backend/sampling.cc: the larger logit, then the lower id, is greater. No
+// two tokens of a row have the same key, and none has key 0, which pads what is sorted.
+using Key = unsigned long long;
+
+inline constexpr unsigned kAllLanes = 0xFFFFFFFFU;
+inline constexpr int kChunk = 2048;       // tokens a block of the kernels that read the whole row
+inline constexpr int kGroup = 64;         // tokens of which only the largest key is passed on
+inline constexpr int kPartThreads = 256;  // of a block that reads a chunk
+inline constexpr int kPerThread = kChunk / kPartThreads;
+inline constexpr int kWideRows = 16;  // rows that the wide kernels have room for at a time
+inline constexpr int kMaxChunk = kMaxSampleVocab / kChunk;
+
+constexpr int n_chunk_of(int n_vocab) { return (n_vocab + kChunk - 1) / kChunk; }
+constexpr int n_group_of(int n_vocab) { return (n_vocab + kGroup - 1) / kGroup; }
+
+// The sum of exp(logit - largest) over a chunk; over its +inf alone, each counting 1, if there are any.
+struct ChunkSum {
+  double largest, sum;
+};
+
+// ln(softmax(raw)) of any token, as in backend/sampling.cc.
+struct LogSoftmax {
+  double largest, log_sum;
+  __device__ float of(float logit) const {
+    if (isnan(logit) || isinf(largest)) return logit == INFINITY ? static_cast<float>(-log_sum) : -INFINITY;
+    return static_cast<float>(static_cast<double>(logit) - largest - log_sum);
+  }
+};
+
+// Of `groups` the second half is for the raw logits of outputs that need both; SampleClass::kGreedy has [n_output,
+// n_chunk] there.
+struct Workspace {
+  float* adjusted;      // [n_output, n_vocab]; only rows with kAdjust that draw
+  Key* groups;          // [2, n_output, n_group] the largest of each: of the logits to choose from, of the raw ones
+  ChunkSum* sums;       // [n_output, n_chunk] of the raw logits
+  Key* best;            // [n_output] of the logits to choose from
+  LogSoftmax* softmax;  // [n_output]
+  Key* wide_keys;       // [kWideRows, n_chunk, kChunk], each chunk descending
+  double* wide_sums;    // the same shape: the sum of the weights up to and with this one
+};
+
+// All that a kernel gets.
+struct Launch {
+  SampleBuffers buffers;
+  Workspace work;
+  int n_output, n_vocab, n_chunk, n_group;
+
+  __device__ const SampleRequest& request(int row) const {
+    return reinterpret_cast<const SampleRequest*>(buffers.block)[row];
+  }
+  __device__ const float* raw(int row) const { return buffers.logits + static_cast<size_t>(row) * n_vocab; }
+  __device__ float* adjusted(int row) const { return work.adjusted + static_cast<size_t>(row) * n_vocab; }
+  __device__ const float* chosen_from(int row, uint32_t flags) const {
+    return (flags & kAdjust) != 0 ? adjusted(row) : raw(row);
+  }
+  __device__ Key* groups(bool second, int row) const {
+    return work.groups + (static_cast<size_t>(second ? n_output : 0) + row) * n_group;
+  }
+  template <typename T>
+  __device__ const T* in_block(uint32_t offset) const {
+    return reinterpret_cast<const T*>(buffers.block + offset);
+  }
+};
+
+__device__ inline Key make_key(float logit, int id) {
+  const float v = isnan(logit) ? -INFINITY : __fadd_rn(logit, 0.0F);  // -0 + 0 is +0: the two zeros tie
+  const unsigned bits = __float_as_uint(v);
+  const unsigned ordered = bits ^ ((0U - (bits >> 31)) | 0x80000000U);
+  return (Key{ordered} << 32) | ~static_cast<unsigned>(id);
+}
+
+__device__ inline int key_token(Key key) { return static_cast<int>(~static_cast<unsigned>(key)); }
+
+__device__ inline float key_logit(Key key) {
+  const unsigned ordered = static_cast<unsigned>(key >> 32);
+  return __uint_as_float((ordered >> 31) != 0 ? ordered & 0x7FFFFFFFU : ~ordered);
+}
+
+__device__ inline double weight_of(Key key, double largest, double temperature) {
+  return exp((static_cast<double>(key_logit(key)) - largest) / temperature);
+}
+
+// backend::uniform
+__device__ inline double uniform(uint64_t seed, uint64_t counter) {
+  uint32_t c[4] = {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0, 0};
+  uint32_t k[2] = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t product0 = uint64_t{0xD2511F53} * c[0];
+    const uint64_t product1 = uint64_t{0xCD9E8D57} * c[2];
+    c[0] = static_cast<uint32_t>(product1 >> 32) ^ c[1] ^ k[0];
+    c[1] = static_cast<uint32_t>(product1);
+    c[2] = static_cast<uint32_t>(product0 >> 32) ^ c[3] ^ k[1];
+    c[3] = static_cast<uint32_t>(product0);
+    k[0] += 0x9E3779B9;
+    k[1] += 0xBB67AE85;
+  }
+  const uint64_t bits = (uint64_t{c[0]} << 32) | c[1];
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+__device__ inline Key larger(Key a, Key b) { return a > b ? a : b; }
+__device__ inline Key smaller(Key a, Key b) { return a < b ? a : b; }
+
+// The largest over 2^n neighbouring lanes, in each of them.
+__device__ inline Key lanes_largest(Key key, int n_lane) {
+  for (int lane = 1; lane < n_lane; lane *= 2) key = larger(key, __shfl_xor_sync(kAllLanes, key, lane));
+  return key;
+}
+
+__device__ inline double warp_sum(double x) {
+  for (int lane = 16; lane > 0; lane /= 2) x += __shfl_xor_sync(kAllLanes, x, lane);
+  return x;  // each lane adds the same pairs, and a + b is b + a: the same bits in all
+}
+
+// The sum over the threads before this one. A fixed order: a scan in each warp, then the warps from the first on.
+template <int kThreads, typename T>
+__device__ T block_exclusive_sum(T x, T* scratch /*[kThreads / 32]*/) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  for (int step = 1; step < 32; step *= 2) {
+    const T below = __shfl_up_sync(kAllLanes, x, step);
+    if (lane >= step) x += below;
+  }
+  if (lane == 31) scratch[warp] = x;
+  T before = __shfl_up_sync(kAllLanes, x, 1);
+  if (lane == 0) before = 0;
+  __syncthreads();
+  T base = 0;
+  for (int w = 0; w < warp; ++w) base += scratch[w];
+  __syncthreads();  // the scratch is free again
+  return base + before;
+}
+
+// Sorts keys[0..n) by all threads of the block; n is a power of two. Bitonic, n log2(n)^2 / 4 comparisons.
+__device__ inline void sort_descending(Key* keys, int n) {
+  for (int size = 2; size <= n; size *= 2) {
+    for (int stride = size / 2; stride > 0; stride /= 2) {
+      __syncthreads();
+      for (int i = static_cast<int>(threadIdx.x); i < n / 2; i += static_cast<int>(blockDim.x)) {
+        const int a = 2 * i - (i & (stride - 1));  // the i-th index whose bit `stride` is 0
+        const Key x = keys[a];
+        const Key y = keys[a + stride];
+        if ((x < y) != ((a & size) == 0)) continue;
+        keys[a] = y;
+        keys[a + stride] = x;
+      }
+    }
+  }
+  __syncthreads();
+}
+
+// Called by one thread of the row, once.
+__device__ inline void write_result(const Launch& p, int row, const SampleRequest& r, int token,
+                                    const LogSoftmax& softmax) {
+  const bool sampled = (r.flags & kSample) != 0;
+  const float logprob = sampled && r.n_logprob > 0 ? softmax.of(p.raw(row)[token]) : 0.0F;
+  p.buffers.results[row] = {sampled ? token : -1, logprob};
+  if ((r.flags & kKeepLast) != 0) p.buffers.last_token[r.slot] = token;
+}
+
+// A kernel's launch need not wait for the end of the one before it (`enqueue`): the first of these lets the next kernel
+// start, up to its own wait; the second waits until the one before has ended.
+__device__ inline void let_next_kernel_start() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+
+__device__ inline void wait_for_previous_kernel() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
+
+inline constexpr int kFinishThreads = 512;
+__global__ void finish(Launch p);  // sampling_narrow.cu
+
+// The kernels of SampleClass::kWide, after those of kNarrow (sampling_wide.cu).
+cudaError_t launch_wide(cudaStream_t stream, const Launch& launch);
+
+}  // namespace tercet::cuda::sampling
