@@ -24,7 +24,7 @@ test: build/build.ninja
 
 # Tests that take tens of minutes and up to 20 GB of memory.
 heavy: build/build.ninja
-	@cmake --build build
+	@cmake --build build --target heavy_tests
 	@ctest --preset heavy
 
 build: build/build.ninja

@@ -31,6 +31,7 @@ endif()
 
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 add_custom_target(thread_tests)  # the tests labelled `threads`
+add_custom_target(heavy_tests)   # those labelled `heavy`
 add_custom_target(fuzzers)
 
 # tercet_library(NAME SOURCES a.cc... [DEPS other...] [LINK lib...])   makes target tercet_NAME
@@ -83,6 +84,7 @@ function(tercet_test name)
   if(ARG_HEAVY)
     add_test(NAME ${name} COMMAND ${name} CONFIGURATIONS heavy)
     list(APPEND ARG_LABELS heavy)
+    add_dependencies(heavy_tests ${name})
   else()
     add_test(NAME ${name} COMMAND ${name})
   endif()
