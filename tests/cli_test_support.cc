@@ -15,8 +15,6 @@
 #include "cli_test.h"
 #include "gguf/writer.h"
 
-extern char** environ;
-
 namespace tercet::tests {
 namespace {
 

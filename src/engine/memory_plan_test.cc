@@ -107,7 +107,7 @@ TEST(PlanMemory, AbsurdNumbersDoNotWrapAround) {
 }
 
 TEST(PlanMemory, ADemoFitsInLittleMemory) {
-  MemoryNeed need = {
+  const MemoryNeed need = {
       .model = "demo", .weight_bytes = 36 * kMiB, .kv_bytes_per_token = 8192, .n_ctx_train = 2048, .ctx = std::nullopt};
   EXPECT_EQ(plan_memory(need, 100 * kMiB)->n_ctx, 2048);
 }

@@ -85,8 +85,9 @@ std::vector<float> run_step(backend::Backend& backend, std::span<const TokenId> 
   std::iota(pages.begin(), pages.end(), 0);
   std::vector<backend::Row> rows;
   std::vector<backend::Output> outputs;
+  const auto step_ids = ids.subspan(static_cast<size_t>(first), static_cast<size_t>(n));
   for (int i = 0; i < n; ++i) {
-    rows.push_back({ids[static_cast<size_t>(first + i)], first + i, 0});
+    rows.push_back({step_ids[static_cast<size_t>(i)], first + i, 0});
     backend::Output& output = outputs.emplace_back();
     output.row = i;
     output.sample = false;
