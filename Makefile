@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 60
 ARGS ?= run -p 'Write a Python function `add`: Add two numbers.' -n 200
 sources = git ls-files -co --exclude-standard src tests bench | grep -E '\.(h|cc|cu)$$'
 
-.PHONY: run test build bench fmt check-format tidy fuzz install clean distclean FORCE
+.PHONY: run test heavy build bench fmt check-format tidy fuzz install clean distclean FORCE
 
 run: build
 	@build/tercet $(ARGS)
@@ -21,6 +21,11 @@ run: build
 test: build/build.ninja
 	@cmake --build build
 	@ctest --preset release -j $(JOBS)
+
+# Tests that take tens of minutes and up to 20 GB of memory.
+heavy: build/build.ninja
+	@cmake --build build --target heavy_tests
+	@ctest --preset heavy
 
 build: build/build.ninja
 	@cmake --build build --target tercet

@@ -56,7 +56,7 @@ void run_matmul(benchmark::State& state, const Kernels& kernels, const quant::Fo
     kernels.prepare(kind, x.row(r), plain.data(), kCols);
   }
   int64_t mat = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     kernels.matmul(
         {&format, weights.data() + mat * kOut * row_bytes, row_bytes, 0, kOut, &x, nullptr, n_row, y.data(), kOut});
     benchmark::DoNotOptimize(y.data());
@@ -77,7 +77,7 @@ void run_attend(benchmark::State& state, const Kernels& kernels, backend::KvType
   std::normal_distribution<float> normal;
   std::vector<float> row(kHead), q(kHead * kQueries), out(kHead * kQueries), max(kQueries), sum(kQueries);
   for (float& v : q) v = normal(random);
-  const auto page_bytes = static_cast<size_t>(kPage * kHead * kv_element_bytes(type));
+  const auto page_bytes = size_t{kPage} * kHead * static_cast<size_t>(kv_element_bytes(type));
   std::vector<std::byte> memory(2 * static_cast<size_t>(n_page) * page_bytes);
   for (size_t at = 0; at < memory.size(); at += page_bytes / kPage) {
     for (float& v : row) v = normal(random);
@@ -89,7 +89,7 @@ void run_attend(benchmark::State& state, const Kernels& kernels, backend::KvType
     values.push_back(memory.data() + (2 * i + 1) * page_bytes);
   }
   const KvView kv{type, kPage, kHead, keys.data(), values.data()};
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     kernels.attend(kv, q.data(), kQueries, 0, n, 0.088f, out.data(), max.data(), sum.data());
     benchmark::DoNotOptimize(out.data());
   }
@@ -101,9 +101,9 @@ void run_attend(benchmark::State& state, const Kernels& kernels, backend::KvType
 
 // A plain sum of what is read, as the limit to compare with.
 void run_read(benchmark::State& state) {
-  std::vector<uint64_t> data(kWorkingSet / 8, 1);
+  const std::vector<uint64_t> data(kWorkingSet / 8, 1);
   uint64_t sum = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (const uint64_t v : data) sum += v;
     benchmark::DoNotOptimize(sum);
   }

@@ -37,6 +37,7 @@ endif()
 
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 add_custom_target(thread_tests)  # the tests labelled `threads`
+add_custom_target(heavy_tests)   # those labelled `heavy`
 add_custom_target(fuzzers)
 
 # tercet_library(NAME SOURCES a.cc... [DEPS other...] [LINK lib...])   makes target tercet_NAME
@@ -74,19 +75,25 @@ endfunction()
 add_library(tercet_test_main STATIC "${PROJECT_SOURCE_DIR}/src/base/test_main.cc")
 target_link_libraries(tercet_test_main PUBLIC tercet_flags GTest::gtest)
 
-# tercet_test(NAME SOURCES x_test.cc... [DEPS lib...] [LINK lib...] [ORACLES name...] [LABELS l...] [TIMEOUT s])
-# One CTest entry a program. The tests find the sources and the oracle's output by TERCET_SOURCE_DIR, TERCET_ORACLE_DIR.
+# tercet_test(NAME SOURCES x_test.cc... [DEPS lib...] [LINK lib...] [ORACLES name...] [LABELS l...] [TIMEOUT s] [HEAVY])
+# One CTest entry a program; a HEAVY one (label heavy) runs alone, and only for `ctest --preset heavy`. The tests find the sources and the oracle's output by TERCET_SOURCE_DIR, TERCET_ORACLE_DIR.
 # A program of which every test was skipped (GTEST_SKIP) is Skipped in CTest's summary; so tests that need a device have
 # a program of their own. Labels: gpu (needs a device), threads (runs under tsan as well), slow.
 function(tercet_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LINK;ORACLES;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "HEAVY" "TIMEOUT" "SOURCES;DEPS;LINK;ORACLES;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK} tercet_test_main)
   target_compile_definitions(${name} PRIVATE TERCET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              TERCET_BINARY_DIR="${PROJECT_BINARY_DIR}"
                                              TERCET_ORACLE_DIR="${TERCET_ORACLE_DIR}")
-  add_test(NAME ${name} COMMAND ${name})
+  if(ARG_HEAVY)
+    add_test(NAME ${name} COMMAND ${name} CONFIGURATIONS heavy)
+    list(APPEND ARG_LABELS heavy)
+    add_dependencies(heavy_tests ${name})
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+  endif()
   if("threads" IN_LIST ARG_LABELS)
     add_dependencies(thread_tests ${name})
   endif()
@@ -95,7 +102,7 @@ function(tercet_test name)
   endif()
   list(TRANSFORM ARG_ORACLES PREPEND oracle_)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77
-                                          FIXTURES_REQUIRED "${ARG_ORACLES}")
+                                          FIXTURES_REQUIRED "${ARG_ORACLES}" RUN_SERIAL "${ARG_HEAVY}")
 endfunction()
 
 # tercet_program(NAME SOURCES x.cc... [DEPS lib...] [LINK lib...])   a program for ourselves, built when it is asked for

@@ -112,7 +112,7 @@ TEST(BadPrompt, IsRefused) {
                         "--tokens: 9217, want ids 0..6143: the vocabulary has 6144");
   expect_prompt_refused({{"run", "--tokens", "785,x"}}, "--tokens: x, want token ids");
   expect_prompt_refused({{"run", "--tokens", "-5"}}, "--tokens: -5, want token ids");
-  expect_prompt_refused({{"run", "--tokens", ","}}, "--tokens: no token id");
+  expect_prompt_refused({{"run", "--tokens", ","}}, "--tokens: nothing, want token ids");
   expect_prompt_refused({{"run", "-p", ""}}, "prompt: empty");
   expect_prompt_refused({{"run"}}, "prompt: empty");  // stdin has nothing
   expect_prompt_refused({{"run", "-p", "a", "-f", "b"}}, "--prompt and --file: both given");

@@ -60,7 +60,7 @@ TEST(Run, FollowsTheGreedyTextsOfTheDemo) {
 TEST(Run, FollowsTheGreedyTextByRef) {
   const json::object cases = golden_cases();
   const json::value& golden = cases.at("three");
-  Command command = golden_command(golden, {"--backend", "ref", "--json"});
+  const Command command = golden_command(golden, {"--backend", "ref", "--json"});
   const auto object = json_of(run_tercet(command));
   EXPECT_EQ(object.at("tokens"), golden.at("greedy_ids"));
   EXPECT_EQ(object.at("text"), golden.at("greedy_text"));

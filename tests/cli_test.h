@@ -3,7 +3,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
-#include <functional>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +24,7 @@ struct Command {
   std::string input = {};             // its stdin
   std::vector<std::string> env = {};  // "TERCET_THREADS=2"; nothing of the test's own TERCET_* reaches it
   std::string stdout_path = {};       // where its stdout goes instead of to Outcome::out
+  uint64_t most_file_bytes = 0;       // what a file of its may grow to; 0: as the test's own
 };
 
 // Runs the program built beside this test to its end. No shell is in between.
@@ -39,6 +40,9 @@ Outcome run_on_terminal(const Command& command);
 
 // Runs it with a stdout that nobody reads any more.
 Outcome run_with_closed_stdout(const Command& command);
+
+// Runs a script of tests/ with the reference packages.
+Outcome run_python(const std::string& script, const std::vector<std::string>& args);
 
 // Outcome::out as JSON; a failure of the test if it is none.
 boost::json::object json_of(const Outcome& outcome);

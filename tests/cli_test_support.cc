@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,8 +14,6 @@
 
 #include "cli_test.h"
 #include "gguf/writer.h"
-
-extern char** environ;
 
 namespace tercet::tests {
 namespace {
@@ -59,8 +58,26 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return out;
 }
 
-pid_t spawn(const Command& command, int in, int out, int err) {
-  std::vector<std::string> words = {TERCET_PROGRAM};
+// While it lives, what this process starts may let no file grow beyond this; 0 changes nothing.
+class FileLimit {
+ public:
+  explicit FileLimit(uint64_t n_byte) {
+    if (::getrlimit(RLIMIT_FSIZE, &before_) != 0) give_up("getrlimit");
+    rlimit now = before_;
+    if (n_byte > 0) now.rlim_cur = n_byte;
+    if (::setrlimit(RLIMIT_FSIZE, &now) != 0) give_up("setrlimit");
+  }
+  ~FileLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  FileLimit(const FileLimit&) = delete;
+  FileLimit& operator=(const FileLimit&) = delete;
+
+ private:
+  rlimit before_ = {};
+};
+
+pid_t spawn(const std::string& program, const Command& command, int in, int out, int err) {
+  const FileLimit limit(command.most_file_bytes);
+  std::vector<std::string> words = {program};
   words.insert(words.end(), command.args.begin(), command.args.end());
   std::vector<std::string> variables = environment(command);
   posix_spawn_file_actions_t actions;
@@ -69,8 +86,8 @@ pid_t spawn(const Command& command, int in, int out, int err) {
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, err, 2);
   pid_t pid = 0;
-  if (::posix_spawn(&pid, TERCET_PROGRAM, &actions, nullptr, pointers(words).data(), pointers(variables).data()) != 0)
-    give_up(TERCET_PROGRAM);
+  if (::posix_spawn(&pid, program.c_str(), &actions, nullptr, pointers(words).data(), pointers(variables).data()) != 0)
+    give_up(program);
   posix_spawn_file_actions_destroy(&actions);
   return pid;
 }
@@ -118,14 +135,12 @@ bool set_value(gguf::Writer& writer, std::string_view key, const Edit& edit) {
   return edit.drop_key == key;
 }
 
-}  // namespace
-
-Outcome run_tercet(const Command& command) {
+Outcome run_program(const std::string& program, const Command& command) {
   const int in = memory_file(command.input);
   const int out = command.stdout_path.empty() ? memory_file() : ::open(command.stdout_path.c_str(), O_WRONLY);
   const int err = memory_file();
   Outcome outcome;
-  outcome.exit_code = wait_for(spawn(command, in, out, err));
+  outcome.exit_code = wait_for(spawn(program, command, in, out, err));
   ::close(in);
   if (command.stdout_path.empty()) {
     outcome.out = take_memory_file(out);
@@ -136,11 +151,21 @@ Outcome run_tercet(const Command& command) {
   return outcome;
 }
 
+}  // namespace
+
+Outcome run_tercet(const Command& command) { return run_program(TERCET_PROGRAM, command); }
+
+Outcome run_python(const std::string& script, const std::vector<std::string>& args) {
+  Command command{{TERCET_SOURCE_DIR "/tests/" + script}, "", {"PYTHONDONTWRITEBYTECODE=1"}};
+  command.args.insert(command.args.end(), args.begin(), args.end());
+  return run_program(TERCET_PYTHON, command);
+}
+
 Outcome interrupt_tercet(const Command& command, int signal) {
   const int in = memory_file(command.input);
   const int err = memory_file();
   const auto [read_end, write_end] = small_pipe();
-  const pid_t pid = spawn(command, in, write_end, err);
+  const pid_t pid = spawn(TERCET_PROGRAM, command, in, write_end, err);
   ::close(write_end);
   Outcome outcome;
   char first = 0;
@@ -168,7 +193,7 @@ Outcome run_on_terminal(const Command& command) {
   const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (terminal < 0 || ::grantpt(terminal) != 0 || ::unlockpt(terminal) != 0) give_up("posix_openpt");
   const int err = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
-  const pid_t pid = spawn(command, in, out, err);
+  const pid_t pid = spawn(TERCET_PROGRAM, command, in, out, err);
   ::close(err);
   ::close(in);
   Outcome outcome;
@@ -184,7 +209,7 @@ Outcome run_with_closed_stdout(const Command& command) {
   const auto [read_end, write_end] = small_pipe();
   ::close(read_end);
   Outcome outcome;
-  outcome.exit_code = wait_for(spawn(command, in, write_end, err));
+  outcome.exit_code = wait_for(spawn(TERCET_PROGRAM, command, in, write_end, err));
   ::close(write_end);
   ::close(in);
   outcome.err = take_memory_file(err);

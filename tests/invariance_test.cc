@@ -64,7 +64,7 @@ TEST_P(Invariance, Company) {
   const auto text = long_prompt(400);
   constexpr int kSequences = 5;
   const int page_size = backend::KvLayout{}.page_size;
-  backend::Options options = options_for(600, GetParam().precision);
+  const backend::Options options = options_for(600, GetParam().precision);
   const auto together = make_backend(*GetParam().factory, demo_model(), options);
   std::vector<backend::PageId> pool(static_cast<size_t>(options.n_page));
   std::iota(pool.begin(), pool.end(), 0);

@@ -27,7 +27,7 @@ engine::Request request_of(int i) {
   request.sampling.top_k = i % 4 == 1 ? 20 : 0;
   request.sampling.top_p = i % 4 == 2 ? 0.8F : 1.0F;
   request.sampling.repeat_penalty = i % 5 == 3 ? 1.2F : 1.0F;
-  request.sampling.seed = static_cast<uint64_t>(1000 + i);
+  request.sampling.seed = 1000 + static_cast<uint64_t>(i);
   return request;
 }
 
@@ -117,7 +117,7 @@ TEST(Serving, ReferenceTextThroughTheEngine) {
     const auto ends = (*tokenizer)->end_tokens();
     const auto is_end = [&](TokenId id) { return std::find(ends.begin(), ends.end(), id) != ends.end(); };
     const auto end = std::find_if(golden.greedy_ids.begin(), golden.greedy_ids.end(), is_end);
-    std::vector<TokenId> wanted(golden.greedy_ids.begin(), ignore_eos ? golden.greedy_ids.end() : end);
+    const std::vector<TokenId> wanted(golden.greedy_ids.begin(), ignore_eos ? golden.greedy_ids.end() : end);
     EXPECT_EQ(out, wanted);
     const bool stops = !ignore_eos && end != golden.greedy_ids.end();
     EXPECT_EQ(reason, stops ? engine::FinishReason::kStop : engine::FinishReason::kLength);

@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
 std::optional<std::string> read_text(const std::string& path) {
-  std::ifstream in(path);
+  const std::ifstream in(path);
   if (!in) return std::nullopt;
   std::ostringstream text;
   text << in.rdbuf();

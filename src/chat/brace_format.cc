@@ -64,7 +64,7 @@ Result<Value> BraceFormat::field(std::string_view path) {
     if (all_digits(key) && key.size() < 10) {
       ASSIGN_OR_RETURN(value, rt_.item(value, Value(Int{std::stol(std::string(key))})));
     } else {
-      ASSIGN_OR_RETURN(Value name, rt_.string(std::string(key)));
+      ASSIGN_OR_RETURN(const Value name, rt_.string(std::string(key)));
       ASSIGN_OR_RETURN(value, rt_.item(value, name));
     }
     at = stop + 1;
@@ -167,7 +167,7 @@ Result<std::string> BraceFormat::replacement(std::string_view body, int depth) {
   if (rest.starts_with(':')) {
     ASSIGN_OR_RETURN(spec, run(rest.substr(1), depth + 1));
   }
-  ASSIGN_OR_RETURN(std::string text, convert(value, spec));
+  ASSIGN_OR_RETURN(const std::string text, convert(value, spec));
   return markup_ && depth == 0 && !value.is_markup() ? escape_html(text) : text;
 }
 

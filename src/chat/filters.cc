@@ -333,7 +333,7 @@ Result<Value> to_int(Runtime& rt, const Value& input, CallArgs args) {
   } else if (real && std::isinf(*real)) {
     return wrong("int: a float that is not finite");
   }
-  if (!real) return otherwise;
+  if (!real) return Value(otherwise);
   ASSIGN_OR_RETURN(const std::optional<Int> value, float_to_int(*real));
   return value ? Value(*value) : otherwise;
 }

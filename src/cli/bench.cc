@@ -41,7 +41,7 @@ struct Options {
 
 // "512,4096": the lengths to measure; 0 in the list of lengths measures nothing.
 Result<std::vector<int>> parse_list(std::string_view name, const std::string& text, int64_t least, int64_t most) {
-  ASSIGN_OR_RETURN(const std::vector<int32_t> values, parse_ids(name, text));
+  ASSIGN_OR_RETURN(const std::vector<int32_t> values, parse_ids(name, text, "whole numbers from 0, such as 512,4096"));
   for (const int32_t value : values)
     if (value < least || value > most)
       return error(Code::kInvalidArgument, "{}: {}, want {}..{}", name, value, least, most);

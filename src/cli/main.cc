@@ -106,8 +106,9 @@ int run_program(std::span<const std::string> words) {
 }  // namespace tercet::cli
 
 int main(int argc, char** argv) {
-  // A closed pipe is an error that a write reports, not the end of the process.
+  // A closed pipe and a file grown to its limit are errors that a write reports, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   try {
     return tercet::cli::run_program(words);

@@ -132,7 +132,7 @@ Result<const CLI::Option*> pick_one(const CLI::App& app, std::initializer_list<c
   return given.empty() ? nullptr : given.front();
 }
 
-Result<std::vector<int32_t>> parse_ids(std::string_view what, std::string_view text) {
+Result<std::vector<int32_t>> parse_ids(std::string_view what, std::string_view text, std::string_view wanted) {
   std::vector<int32_t> ids;
   constexpr std::string_view kSeparators = ", \t\n";
   size_t begin = text.find_first_not_of(kSeparators);
@@ -140,13 +140,11 @@ Result<std::vector<int32_t>> parse_ids(std::string_view what, std::string_view t
     const size_t end = std::min(text.find_first_of(kSeparators, begin), text.size());
     const std::string_view word = text.substr(begin, end - begin);
     const auto id = parse_number<int32_t>(word);
-    if (!id || *id < 0)
-      return error(Code::kInvalidArgument, "{}: {}, want token ids: whole numbers from 0, such as 785,921,308", what,
-                   printable(word));
+    if (!id || *id < 0) return error(Code::kInvalidArgument, "{}: {}, want {}", what, printable(word), wanted);
     ids.push_back(*id);
     begin = text.find_first_not_of(kSeparators, end);
   }
-  if (ids.empty()) return error(Code::kInvalidArgument, "{}: no token id, want one or more", what);
+  if (ids.empty()) return error(Code::kInvalidArgument, "{}: nothing, want {}", what, wanted);
   return ids;
 }
 

@@ -43,8 +43,10 @@ Result<const CLI::Option*> pick_one(const CLI::App& app, std::initializer_list<c
 // Whether the option stood on the command line, not only in the environment.
 bool is_flag(const CLI::App& app, const CLI::Option* option);
 
-// "785,921,308", also with spaces: token ids, or any list of whole numbers from 0. Errors: kInvalidArgument, with `what`
-// as the thing's name.
-Result<std::vector<int32_t>> parse_ids(std::string_view what, std::string_view text);
+// "785,921,308", also with spaces: token ids, or another list of whole numbers from 0. Errors: kInvalidArgument, with
+// `what` as the thing's name.
+inline constexpr std::string_view kWantIds = "token ids: whole numbers from 0, such as 785,921,308";
+Result<std::vector<int32_t>> parse_ids(std::string_view what, std::string_view text,
+                                       std::string_view wanted = kWantIds);
 
 }  // namespace tercet::cli

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/backends.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
@@ -51,7 +53,7 @@ Result<std::vector<Tap>> parse_taps(const std::string& text) {
       for (const backend::TapInfo& info : backend::kTapInfo) known.push_back(info.name);
       return error(Code::kInvalidArgument, "--taps: {}, want some of {}", name, fmt::join(known, ","));
     }
-    taps.push_back(*tap);
+    if (std::ranges::find(taps, *tap) == taps.end()) taps.push_back(*tap);
   }
   if (!taps.empty()) return taps;
   for (int i = 0; i < backend::kNumTap; ++i) taps.push_back(static_cast<Tap>(i));
@@ -91,21 +93,37 @@ Status check_tokens(const std::vector<int32_t>& tokens, const model::Config& con
   return {};
 }
 
-// Hands each tap to the file and to the comparison, where there is one.
+// Only the same model on the same tokens can be compared.
+Status check_same_run(const trace::TraceFile& wanted, const std::string& path, const std::vector<int32_t>& tokens,
+                      const model::Config& config) {
+  ASSIGN_OR_RETURN(const std::vector<int32_t> theirs, wanted.tokens());
+  if (theirs != tokens)
+    return error(Code::kInvalidArgument, "{}: a trace of other tokens, want those of this prompt", path);
+  const auto found = wanted.metadata().find("model");
+  const std::string name = found == wanted.metadata().end() ? "" : found->second;
+  if (name != json_text(config.name))
+    return error(Code::kInvalidArgument, "{}: a trace of model '{}', want '{}'", path, printable(name),
+                 printable(config.name));
+  return {};
+}
+
+// Hands the chosen taps to the file and to the comparison, where there is one.
 class Both final : public backend::TraceSink {
  public:
-  Both(trace::TraceWriter* writer, trace::TraceComparison* comparison) : writer_(writer), comparison_(comparison) {}
+  Both(std::vector<Tap> taps, trace::TraceWriter* writer, trace::TraceComparison* comparison)
+      : taps_(std::move(taps)), writer_(writer), comparison_(comparison) {}
   void set_position(int64_t position) {
     if (writer_ != nullptr) writer_->set_position(position);
     if (comparison_ != nullptr) comparison_->set_position(position);
   }
-  bool wants(Tap tap) const override { return comparison_ != nullptr || writer_->wants(tap); }
+  bool wants(Tap tap) const override { return std::ranges::find(taps_, tap) != taps_.end(); }
   void write(const backend::TapView& view) override {
-    if (writer_ != nullptr && writer_->wants(view.tap)) writer_->write(view);
+    if (writer_ != nullptr) writer_->write(view);
     if (comparison_ != nullptr) comparison_->write(view);
   }
 
  private:
+  std::vector<Tap> taps_;
   trace::TraceWriter* writer_;
   trace::TraceComparison* comparison_;
 };
@@ -195,11 +213,7 @@ Result<int> run(const Options& options, const Common& common) {
   ASSIGN_OR_RETURN(const auto model, model::load_model(file));
   ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, prompt_tokens(options, *file, wanted.get()));
   RETURN_IF_ERROR(check_tokens(tokens, model->config));
-  if (wanted != nullptr) {
-    ASSIGN_OR_RETURN(const std::vector<int32_t> theirs, wanted->tokens());
-    if (theirs != tokens)
-      return error(Code::kInvalidArgument, "{}: a trace of other tokens, want those of this prompt", options.compare);
-  }
+  if (wanted != nullptr) RETURN_IF_ERROR(check_same_run(*wanted, options.compare, tokens, model->config));
 
   demand.max_row = kMaxRow;
   demand.n_page = static_cast<int>(tokens.size()) / backend::KvLayout{}.page_size + 1;
@@ -208,12 +222,13 @@ Result<int> run(const Options& options, const Common& common) {
 
   std::unique_ptr<trace::TraceWriter> writer;
   if (!options.out.empty()) {
-    ASSIGN_OR_RETURN(writer, trace::TraceWriter::create(options.out, model->config, taps,
-                                                        {model->config.name, std::string(backend.name()), tokens}));
+    ASSIGN_OR_RETURN(writer,
+                     trace::TraceWriter::create(options.out, model->config, taps,
+                                                {json_text(model->config.name), std::string(backend.name()), tokens}));
   }
   std::unique_ptr<trace::TraceComparison> comparison;
   if (wanted != nullptr) comparison = std::make_unique<trace::TraceComparison>(*wanted);
-  Both sink(writer.get(), comparison.get());
+  Both sink(taps, writer.get(), comparison.get());
   RETURN_IF_ERROR(run_prompt(backend, tokens, sink, console));
   if (writer != nullptr) {
     RETURN_IF_ERROR(writer->finish());
@@ -234,7 +249,7 @@ Action declare(CLI::App& app, const Common& common) {
   options->input.declare(app);
   add_switch(app, "--raw", options->raw, "The text as it is, without the chat template; a trace asks for it");
   add_text(app, "--out", options->out, "FILE", "Write the taps to this safetensors file");
-  add_text(app, "--taps", options->taps, "NAME,NAME", "Write these taps only (all)");
+  add_text(app, "--taps", options->taps, "NAME,NAME", "These taps only (all)");
   add_text(app, "--compare", options->compare, "FILE",
            "Compare with this trace, tap by tap; without a prompt, of its tokens");
   add_number(app, "--bound", options->bound, 0.0F, 1e9F,

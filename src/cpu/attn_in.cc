@@ -10,18 +10,19 @@ namespace tercet::cpu {
 using backend::Tap;
 
 void Stages::attn_in(const model::LayerSpec& layer, const model::Shape& shape) {
-  h_.resize(shape.n_row, config_.d_model);
+  const int64_t n_row = shape.n_row;
+  h_.resize(n_row, config_.d_model);
   normalise(h_, layer.attn_norm);
   tap(Tap::kAttnNorm, layer.index, h_.values, config_.d_model);
 
-  q_.resize(static_cast<size_t>(shape.n_row * config_.d_q()));
-  k_.resize(static_cast<size_t>(shape.n_row * config_.d_kv()));
-  v_.resize(static_cast<size_t>(shape.n_row * config_.d_kv()));
+  q_.resize(static_cast<size_t>(n_row * config_.d_q()));
+  k_.resize(static_cast<size_t>(n_row * config_.d_kv()));
+  v_.resize(static_cast<size_t>(n_row * config_.d_kv()));
   const Projection jobs[] = {
       {layer.wq, &h_, {}, q_.data()}, {layer.wk, &h_, {}, k_.data()}, {layer.wv, &h_, {}, v_.data()}};
   project(jobs);
 
-  pool_.parallel_for(shape.n_row, 1, [&](int64_t begin, int64_t end, int) {
+  pool_.parallel_for(n_row, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       norm_and_rotate(layer, static_cast<int>(r));
       append_kv(layer.index, static_cast<int>(r));

@@ -1,12 +1,11 @@
 #include <cmath>
 
+#include "backend/staged_backend.h"
 #include "base/cpu_info.h"
 #include "cpu/context.h"
 #include "cpu/cpu.h"
 
 namespace tercet::cpu {
-
-static_assert(model::StageSet<Stages>);
 
 Stages::Stages(const model::Config& config, const backend::HostKv& kv, const Kernels& kernels, ThreadPool& pool,
                backend::Precision precision)
@@ -58,51 +57,23 @@ void Stages::add_residual(const float* y) {
 
 namespace {
 
-class CpuBackend final : public backend::HostBackend {
- public:
-  CpuBackend(std::shared_ptr<const model::Model> model, const backend::Limits& limits,
-             std::unique_ptr<backend::HostKv> kv, const backend::Options& options)
-      : HostBackend(std::move(model), limits, std::move(kv)),
-        pool_(options.n_thread),
-        stages_(this->model().config, this->kv(), best_kernels(), pool_, options.precision) {}
-
-  std::string_view name() const override { return "cpu"; }
-  std::string device() const override {
-    return fmt::format("{}, {} threads, {}", cpu_name(), pool_.n_thread(), best_kernels().name);
+struct Cpu {
+  using Stages = cpu::Stages;
+  static constexpr std::string_view kName = "cpu";
+  static std::string device(int n_thread) {
+    return fmt::format("{}, {} threads, {}", cpu_name(), n_thread, best_kernels().name);
   }
-
- private:
-  std::span<const float> run(const backend::Step& step, backend::TraceSink* trace) override {
-    stages_.begin(step, trace);
-    model::forward(stages_, model(),
-                   {static_cast<int>(step.rows().size()), static_cast<int>(step.outputs().size()), 0});
-    return stages_.logits();
+  static backend::KvType kv_type(backend::Precision precision) {
+    return precision == backend::Precision::kExact ? backend::KvType::kF32 : backend::KvType::kF16;
   }
-
-  ThreadPool pool_;
-  Stages stages_;
+  static Stages stages(const model::Config& config, const backend::HostKv& kv, ThreadPool& pool,
+                       backend::Precision precision) {
+    return {config, kv, best_kernels(), pool, precision};
+  }
 };
-
-backend::KvType kv_type(backend::Precision precision) {
-  return precision == backend::Precision::kExact ? backend::KvType::kF32 : backend::KvType::kF16;
-}
-
-backend::Footprint footprint(const model::Model& model, const backend::Options& options) {
-  return host_footprint(model, options, kv_type(options.precision));
-}
-
-Result<std::unique_ptr<backend::Backend>> make(std::shared_ptr<const model::Model> model,
-                                               const backend::Options& options) {
-  const model::Config& c = model->config;
-  backend::Limits limits{options.max_row, options.max_sequence, {}};
-  limits.kv = {kv_type(options.precision), limits.kv.page_size, options.n_page, c.n_layer, c.n_head_kv, c.d_head};
-  ASSIGN_OR_RETURN(auto kv, backend::HostKv::allocate(limits.kv));
-  backend::read_ahead(*model, options.progress);
-  return std::make_unique<CpuBackend>(std::move(model), limits, std::move(kv), options);
-}
 
 }  // namespace
 
-const backend::Factory kFactory = {"cpu", 512, footprint, make};
+constinit const backend::Factory kFactory = backend::StagedBackend<Cpu>::factory();
 
 }  // namespace tercet::cpu

@@ -73,7 +73,7 @@ void Stages::sum_slots(int row) {
   float* y = y_.data() + row * d_model;
   std::fill_n(y, d_model, 0.0F);
   for (int i = 0; i < config_.n_expert_used; ++i) {
-    const auto slot = static_cast<size_t>(row * config_.n_expert_used + i);
+    const auto slot = static_cast<size_t>(int64_t{row} * config_.n_expert_used + i);
     kernels_.axpy(y, weights_[slot], down_.data() + slot_at_[slot] * d_model, d_model);
   }
 }

@@ -20,7 +20,7 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   router_.resize(static_cast<size_t>(shape.n_row) * static_cast<size_t>(config_.n_expert));
   const Projection job = {layer.gate_inp, &h_, {}, router_.data()};
   project({&job, 1});
-  ids_.resize(static_cast<size_t>(shape.n_row * k));
+  ids_.resize(static_cast<size_t>(int64_t{shape.n_row} * k));
   weights_.resize(ids_.size());
   pool_.parallel_for(shape.n_row, 16, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) choose_experts(static_cast<int>(r));

@@ -290,7 +290,7 @@ void join_and_leave(uint32_t seed) {
   for (bool more = true; more || n_added < kSequences;) {
     while (n_added < kSequences && below(3) == 0) {
       Request& request = requests[n_added];
-      request.prompt.resize(static_cast<size_t>(1 + below(n_ctx)));
+      request.prompt.resize(static_cast<size_t>(below(n_ctx)) + 1);
       for (TokenId& token : request.prompt) token = below(50);
       if (below(4) != 0) request.max_output = below(15);
       request.sampling.seed = random();

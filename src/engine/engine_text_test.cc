@@ -19,15 +19,15 @@ std::unique_ptr<tokenizer::Tokenizer> byte_tokenizer() {
   std::vector<std::string> spellings;
   for (int byte = 0; byte < 256; ++byte)
     spellings.push_back(tokenizer::byte_spelling(static_cast<unsigned char>(byte)));
-  spellings.push_back("<|im_end|>");
-  spellings.push_back("other");
+  spellings.emplace_back("<|im_end|>");
+  spellings.emplace_back("other");
   tokenizer::VocabSpec spec;
   spec.tokens.assign(spellings.begin(), spellings.end());
   spec.token_type.assign(258, 1);
   spec.token_type[256] = 3;
   spec.merges = {"o t", "h e", "he r", "ot her"};
   // The merges' results have to be in the vocabulary.
-  std::vector<std::string> made = {"ot", "he", "her"};
+  const std::vector<std::string> made = {"ot", "he", "her"};
   for (const std::string& m : made) spec.tokens.push_back(m);
   spec.token_type.resize(spec.tokens.size(), 1);
   spec.eos_token_id = 256;

@@ -149,7 +149,7 @@ Result<backend::Ticket> FakeBackend::submit(const backend::Batch& batch, backend
       .ticket = next_ticket_++, .shape = describe(batch), .rows = {}, .outputs = {}, .counts = {}, .biases = {}};
   check(step.shape);
   step.rows.assign(batch.rows.begin(), batch.rows.end());
-  for (backend::Output output : batch.outputs) {
+  for (const backend::Output& output : batch.outputs) {
     step.counts.emplace_back(output.counts.begin(), output.counts.end());
     step.biases.emplace_back(output.bias.begin(), output.bias.end());
     step.outputs.push_back(output);

@@ -109,7 +109,7 @@ TEST(PlanMemory, AbsurdNumbersDoNotWrapAround) {
 }
 
 TEST(PlanMemory, ADemoFitsInLittleMemory) {
-  MemoryNeed need = {.model = "demo",
+  const MemoryNeed need = {.model = "demo",
                      .footprint = {.weight_bytes = 36 * kMiB, .kv_bytes_per_token = 8192, .workspace_bytes = 0},
                      .n_ctx_train = 2048,
                      .ctx = std::nullopt};

@@ -28,6 +28,7 @@ void Scheduler::enqueue(Sequence& sequence) { insert_by_arrival(waiting_, sequen
 
 std::vector<Part> Scheduler::plan() {
   // Oldest first, and the youngest gives way: the oldest always goes on, so everybody's turn comes.
+  // NOLINTNEXTLINE(modernize-loop-convert): grow() may take the youngest out of active_
   for (size_t i = 0; i < active_.size(); ++i) {
     Sequence& sequence = *active_[i];
     if (sequence.n_ready() == 1) grow(sequence, sequence.place.n_submitted + 1);

@@ -44,10 +44,11 @@ struct Placement {
 };
 
 struct Sequence {
-  Sequence(RequestId id_, Request request_, Callbacks callbacks_, const tokenizer::Tokenizer* tokenizer, int n_ctx)
-      : id(id_),
-        request(std::move(request_)),
-        callbacks(std::move(callbacks_)),
+  Sequence(RequestId its_id, Request its_request, Callbacks its_callbacks, const tokenizer::Tokenizer* tokenizer,
+           int n_ctx)
+      : id(its_id),
+        request(std::move(its_request)),
+        callbacks(std::move(its_callbacks)),
         tokens(std::move(request.prompt)),
         n_prompt(static_cast<int>(tokens.size())),
         max_output(std::min(request.max_output.value_or(n_ctx), n_ctx - n_prompt)),

@@ -17,7 +17,7 @@ std::string TextStream::push(backend::TokenId token) {
 }
 
 std::string TextStream::finish() {
-  std::string text = decoder_ ? filter_.push(decoder_->finish()) : std::string();
+  const std::string text = decoder_ ? filter_.push(decoder_->finish()) : std::string();
   return text + filter_.finish();
 }
 

@@ -39,8 +39,8 @@ RawFile one_key() { return RawFile(0, 1); }
 RawFile one_tensor() { return RawFile(1, 0); }
 
 // A file of one tensor with enough behind it; the directory entry is what is wrong.
-RawFile tensor_file(std::vector<uint64_t> dims, uint32_t type, uint64_t offset = 0) {
-  return one_tensor().tensor("t", std::move(dims), type, offset).pad_to(32).zeros(4096);
+RawFile tensor_file(const std::vector<uint64_t>& dims, uint32_t type, uint64_t offset = 0) {
+  return one_tensor().tensor("t", dims, type, offset).pad_to(32).zeros(4096);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -113,7 +113,7 @@ void mutate(std::vector<std::byte>& bytes, size_t n_header, bool may_resize, std
       bytes.erase(begin, end);
       break;
     }
-    case 6: {
+    default: {
       const auto [begin, end] = piece();
       const std::vector<std::byte> again(begin, end);
       bytes.insert(end, again.begin(), again.end());

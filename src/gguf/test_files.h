@@ -43,7 +43,7 @@ class RawFile {
   RawFile& array(std::string_view name, ValueType element_type, uint64_t count) {
     return key(name, ValueType::kArray).number(element_type).number(count);
   }
-  RawFile& tensor(std::string_view name, std::vector<uint64_t> dims, uint32_t type, uint64_t offset) {
+  RawFile& tensor(std::string_view name, const std::vector<uint64_t>& dims, uint32_t type, uint64_t offset) {
     string(name).number(static_cast<uint32_t>(dims.size()));
     for (const uint64_t dim : dims) number(dim);
     return number(type).number(offset);

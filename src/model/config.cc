@@ -89,7 +89,7 @@ Result<int> read_vocab_size(const gguf::File& file, const Reader& read) {
   const gguf::Value* tokens = file.find(kTokens);
   if (tokens == nullptr) return read.count("vocab_size", kMaxVocab);
   const auto* array = std::get_if<gguf::Array>(&tokens->data);
-  if (array == nullptr || array->size() < 1 || array->size() > kMaxVocab)
+  if (array == nullptr || array->empty() || array->size() > kMaxVocab)
     return error(Code::kCorrupt, "{}: {} is {}, want an array of 1..{} strings", file.path(), kTokens,
                  tokens->describe(), kMaxVocab);
   return static_cast<int>(array->size());

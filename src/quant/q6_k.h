@@ -37,7 +37,8 @@ struct Q6_K {
     for (int row = 0; row < 8; ++row) {
       const Row at = row_of(row);
       for (int i = 0; i < 32; ++i) {
-        const float step = d * static_cast<float>(block.scales[2 * row + i / kSubBlockSize]);
+        const int sub_block = 2 * row + i / kSubBlockSize;
+        const float step = d * static_cast<float>(block.scales[sub_block]);
         const int low = (block.ql[at.ql + i] >> at.ql_shift) & 15;
         const int high = (block.qh[at.qh + i] >> at.qh_shift) & 3;
         y[row * 32 + i] = step * static_cast<float>((low | (high << 4)) - 32);

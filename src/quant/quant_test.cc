@@ -201,7 +201,8 @@ TEST(Quantize, Q4_KIsOffByHalfAStep) {
     Q4_K::dequantize(y, block);
     const ScalesQ4K scales = unpack_scales_q4_k(block.scales);
     for (size_t i = 0; i < x.size(); ++i) {
-      const float step = half_to_float(block.d) * scales.scale[i / Q4_K::kSubBlockSize];
+      const size_t sub_block = i / Q4_K::kSubBlockSize;
+      const float step = half_to_float(block.d) * scales.scale[sub_block];
       ASSERT_LE(std::fabs(y[i] - x[i]), 0.5f * step + rounding_slack(x)) << "seed " << kSeed << ", x " << x[i];
     }
   }
@@ -215,7 +216,8 @@ TEST(Quantize, Q6_KIsOffByHalfAStep) {
     Q6_K::quantize(block, x.data());
     Q6_K::dequantize(y, block);
     for (size_t i = 0; i < x.size(); ++i) {
-      const float step = half_to_float(block.d) * static_cast<float>(block.scales[i / Q6_K::kSubBlockSize]);
+      const size_t sub_block = i / Q6_K::kSubBlockSize;
+      const float step = half_to_float(block.d) * static_cast<float>(block.scales[sub_block]);
       ASSERT_LE(std::fabs(y[i] - x[i]), 0.5f * step + rounding_slack(x)) << "seed " << kSeed << ", x " << x[i];
     }
   }

@@ -13,17 +13,18 @@ namespace tercet::ref {
 using backend::Tap;
 
 void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
-  const int n_expert = config_.n_expert;
-  const int k = config_.n_expert_used;
-  rms_norm(h_, x_, layer.ffn_norm, shape.n_row, config_.rms_eps);
+  const int64_t n_row = shape.n_row;
+  const int64_t n_expert = config_.n_expert;
+  const int64_t k = config_.n_expert_used;
+  rms_norm(h_, x_, layer.ffn_norm, n_row, config_.rms_eps);
   tap(Tap::kFfnNorm, layer.index, h_, config_.d_model);
 
-  std::vector<float> p(static_cast<size_t>(shape.n_row * n_expert));
-  matmul(pool_, p, layer.gate_inp, h_, shape.n_row);
-  ids_.resize(static_cast<size_t>(shape.n_row * k));
+  std::vector<float> p(static_cast<size_t>(n_row * n_expert));
+  matmul(pool_, p, layer.gate_inp, h_, n_row);
+  ids_.resize(static_cast<size_t>(n_row * k));
   weights_.resize(ids_.size());
   std::vector<int32_t> order(static_cast<size_t>(n_expert));
-  for (int r = 0; r < shape.n_row; ++r) {
+  for (int64_t r = 0; r < n_row; ++r) {
     // The order of softmax is the order of the logits; a NaN sorts last.
     const float* logits = &p[static_cast<size_t>(r * n_expert)];
     const auto key = [&](int32_t e) { return std::isnan(logits[e]) ? -HUGE_VALF : logits[e]; };
@@ -33,7 +34,7 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   }
   tap_ids(Tap::kFfnMoeTopk, layer.index, ids_, k);
 
-  for (int r = 0; r < shape.n_row; ++r) {
+  for (int64_t r = 0; r < n_row; ++r) {
     const float* logits = &p[static_cast<size_t>(r * n_expert)];
     const int32_t* ids = &ids_[static_cast<size_t>(r * k)];
     // Renormalised, softmax's own sum cancels: w_i = exp(l_i - max) / sum over the chosen.

@@ -57,7 +57,7 @@ TEST(Bpe, LowestRankThenLeftmost) {
 
 TEST(Bpe, ARepeatedMergeHasItsLaterRank) {
   TestVocab vocab;
-  vocab.merges.push_back("b c");  // now after a b and ab c
+  vocab.merges.emplace_back("b c");  // now after a b and ab c
   EXPECT_EQ(merge(vocab, "abc"), (std::vector<std::string>{"abc"}));
 }
 

@@ -38,7 +38,7 @@ class GroupNormalizer {
       }
       parts_.clear();
       unicode_.decompose(c.code_point, parts_);
-      for (char32_t part : parts_) marks_.push_back({part, unicode_.info(part).combining_class});
+      for (const char32_t part : parts_) marks_.push_back({part, unicode_.info(part).combining_class});
     }
   }
 

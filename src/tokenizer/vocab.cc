@@ -28,7 +28,7 @@ Result<Vocab> Vocab::make(std::span<const std::string_view> tokens, std::span<co
     n_byte += tokens[i].size();
   }
   vocab.spellings_.reserve(tokens.size(), n_byte);
-  for (std::string_view token : tokens) vocab.spellings_.push_back(token);
+  for (const std::string_view token : tokens) vocab.spellings_.push_back(token);
   vocab.types_.assign(tokens.size(), TokenType::kNormal);
   RETURN_IF_ERROR(vocab.set_types(types));
   RETURN_IF_ERROR(vocab.set_index());

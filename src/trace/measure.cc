@@ -66,6 +66,10 @@ double kl_divergence(std::span<const float> wanted, std::span<const float> seen)
   return std::max(sum, 0.0);
 }
 
+double log_probability(std::span<const float> logits, int64_t id) {
+  return logits[static_cast<size_t>(id)] - log_sum_exp(logits);
+}
+
 int64_t argmax(std::span<const float> values) {
   return std::max_element(values.begin(), values.end()) - values.begin();
 }

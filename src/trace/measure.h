@@ -39,6 +39,9 @@ Result<Agreement> measure(std::span<const float> seen, std::span<const float> wa
 // How far a distribution of logits strays: Kullback-Leibler divergence of softmax(seen) from softmax(wanted), in nats.
 double kl_divergence(std::span<const float> wanted, std::span<const float> seen);
 
+// The logarithm of softmax(logits)[id].
+double log_probability(std::span<const float> logits, int64_t id);
+
 // The index of the largest, ties to the lower one.
 int64_t argmax(std::span<const float> values);
 

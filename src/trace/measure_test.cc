@@ -37,6 +37,8 @@ TEST(Measure, KlOfKnownDistributions) {
   const Values skewed = {static_cast<float>(std::log(3.0)), 0};  // 3/4, 1/4
   EXPECT_NEAR(kl_divergence(half, half), 0, 1e-12);
   EXPECT_NEAR(kl_divergence(skewed, half), 0.75 * std::log(1.5) + 0.25 * std::log(0.5), 1e-7);
+  EXPECT_NEAR(log_probability(skewed, 0), std::log(0.75), 1e-7);
+  EXPECT_NEAR(log_probability(skewed, 1), std::log(0.25), 1e-7);
   EXPECT_EQ(argmax(Values{1, 3, 3, 2}), 1);
 }
 

@@ -19,24 +19,18 @@ void Recording::write(const TapView& view) {
 
 void Replay::write(const TapView& view) {
   const TapRows& rows = recorded_.at(view.tap, view.layer);
-  CHECK(rows.width == view.width);
-  int64_t& next = next_row_[{view.tap, view.layer}];
-  const auto offset = static_cast<size_t>(next * view.width);
-  const auto n = static_cast<size_t>(view.n_row * view.width);
-  next += view.n_row;
-  if (n == 0) return;
+  CHECK(rows.width == view.width && rows.f32.size() == view.f32.size() && rows.ids.size() == view.ids.size());
+  if (view.n_row == 0) return;
   if (view.tap == Tap::kFfnNorm) router_in_.assign(view.f32.begin(), view.f32.end());
   if (!view.ids.empty()) {
-    const auto recorded = std::span(rows.ids).subspan(offset, n);
-    compare_choice(view, recorded);
-    std::copy(recorded.begin(), recorded.end(), view.ids.begin());
+    compare_choice(view, rows.ids);
+    std::copy(rows.ids.begin(), rows.ids.end(), view.ids.begin());
     return;
   }
-  const auto recorded = std::span(rows.f32).subspan(offset, n);
-  compare_values(view, recorded);
+  compare_values(view, rows.f32);
   if (gate_ != Gate::kStageLocal) return;
-  std::copy(recorded.begin(), recorded.end(), view.f32.begin());
-  if (view.tap == Tap::kFfnNorm) router_in_.assign(recorded.begin(), recorded.end());
+  std::copy(rows.f32.begin(), rows.f32.end(), view.f32.begin());
+  if (view.tap == Tap::kFfnNorm) router_in_ = rows.f32;
 }
 
 void Replay::compare_values(const TapView& view, std::span<const float> recorded) {

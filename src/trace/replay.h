@@ -22,9 +22,10 @@ struct TapRows {
   std::vector<int32_t> ids;  // [n_row, width], for taps of ids
 };
 
-// Keeps every tap of every step, one after the other.
+// Keeps every tap of the steps since clear(), one after the other.
 class Recording final : public backend::TraceSink {
  public:
+  void clear() { taps_.clear(); }
   bool wants(backend::Tap) const override { return true; }
   void write(const backend::TapView& view) override;
   const TapRows& at(backend::Tap tap, int layer) const { return taps_.at({tap, layer}); }
@@ -44,7 +45,8 @@ struct TapVerdict {
 
 class Replay final : public backend::TraceSink {
  public:
-  // Both must outlive the replay. The steps must bring the same rows in the same order as the recorded run.
+  // Both must outlive the replay. A step replays the one whose taps `recorded` holds then, and must have its rows: the
+  // two runs go side by side, a step at a time, and a long prompt need not fit in memory.
   Replay(const Recording& recorded, const model::Model& model, Gate gate)
       : recorded_(recorded), model_(model), gate_(gate) {}
 
@@ -66,7 +68,6 @@ class Replay final : public backend::TraceSink {
   const Recording& recorded_;
   const model::Model& model_;
   const Gate gate_;
-  std::map<TapKey, int64_t> next_row_;
   std::map<TapKey, TapVerdict> verdicts_;
   std::vector<float> router_in_;  // ffn_norm of the layer at hand
   int64_t n_choice_ = 0;

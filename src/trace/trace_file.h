@@ -26,7 +26,7 @@ int64_t tap_width(backend::Tap tap, const model::Config& config);
 class TraceWriter final : public backend::TraceSink {
  public:
   struct Meta {
-    std::string model, backend;
+    std::string model, backend;  // UTF-8
     std::vector<int32_t> tokens;
   };
   // Errors: kIo.

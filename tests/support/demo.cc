@@ -84,33 +84,40 @@ std::unique_ptr<backend::Backend> make_backend(const backend::Factory& factory,
   return *std::move(backend);
 }
 
-std::vector<float> run_prompt(backend::Backend& backend, std::span<const TokenId> ids, std::span<const int> splits,
-                              backend::TraceSink* trace) {
-  const int n = static_cast<int>(ids.size());
-  const int whole[] = {n};
-  if (splits.empty()) splits = whole;
+std::vector<float> run_step(backend::Backend& backend, std::span<const TokenId> ids, int first, int n,
+                            backend::TraceSink* trace) {
   std::vector<backend::PageId> pages(static_cast<size_t>(backend.limits().kv.n_page));
   std::iota(pages.begin(), pages.end(), 0);
+  std::vector<backend::Row> rows;
+  std::vector<backend::Output> outputs;
+  const auto step_ids = ids.subspan(static_cast<size_t>(first), static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) {
+    rows.push_back({step_ids[static_cast<size_t>(i)], first + i, 0});
+    backend::Output& output = outputs.emplace_back();
+    output.row = i;
+    output.sample = false;
+    output.logits = true;
+  }
+  const backend::Sequence sequence{0, first + n, pages};
+  const auto ticket = backend.submit({rows, {&sequence, 1}, {}, outputs}, trace);
+  backend::StepResult result;
+  const Status status = ticket ? backend.wait(*ticket, result) : Status(tl::make_unexpected(ticket.error()));
+  if (!status) give_up(status.error().message);
   std::vector<float> logits;
-  int position = 0;
-  for (const int size : splits) {
-    std::vector<backend::Row> rows;
-    std::vector<backend::Output> outputs;
-    for (int i = 0; i < size; ++i) {
-      rows.push_back({ids[static_cast<size_t>(position + i)], position + i, 0});
-      backend::Output output;
-      output.row = i;
-      output.sample = false;
-      output.logits = true;
-      outputs.push_back(output);
-    }
-    position += size;
-    const backend::Sequence sequence{0, position, pages};
-    const auto ticket = backend.submit({rows, {&sequence, 1}, {}, outputs}, trace);
-    backend::StepResult result;
-    const Status status = ticket ? backend.wait(*ticket, result) : Status(tl::make_unexpected(ticket.error()));
-    if (!status) give_up(status.error().message);
-    for (const auto& output : result.outputs) logits.insert(logits.end(), output.logits.begin(), output.logits.end());
+  for (const auto& output : result.outputs) logits.insert(logits.end(), output.logits.begin(), output.logits.end());
+  return logits;
+}
+
+std::vector<float> run_prompt(backend::Backend& backend, std::span<const TokenId> ids, std::span<const int> splits,
+                              backend::TraceSink* trace) {
+  const int whole[] = {static_cast<int>(ids.size())};
+  if (splits.empty()) splits = whole;
+  std::vector<float> logits;
+  int first = 0;
+  for (const int n : splits) {
+    const auto step = run_step(backend, ids, first, n, trace);
+    logits.insert(logits.end(), step.begin(), step.end());
+    first += n;
   }
   return logits;
 }

@@ -34,6 +34,9 @@ std::unique_ptr<backend::Backend> make_backend(const backend::Factory& factory,
                                                std::shared_ptr<const model::Model> model,
                                                const backend::Options& options);
 
+// Runs tokens first..first + n - 1 of a prompt, whose earlier ones the backend has run, as one step: [n, n_vocab].
+std::vector<float> run_step(backend::Backend& backend, std::span<const TokenId> ids, int first, int n,
+                            backend::TraceSink* trace = nullptr);
 // Runs a prompt as one sequence in steps of the given sizes (one step if empty) with all logits: [ids, n_vocab].
 std::vector<float> run_prompt(backend::Backend& backend, std::span<const TokenId> ids, std::span<const int> splits = {},
                               backend::TraceSink* trace = nullptr);
