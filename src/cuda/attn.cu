@@ -16,7 +16,14 @@ bool Stages::attends_in_f16() const {
 }
 
 void Stages::attn_general(int layer, int n_row) {
-  const GeneralAttention p = {in, kv, plan_.page_stride, layer, config_.n_head, config_.n_head_kv, b.qkv, b.a,
+  const GeneralAttention p = {in,
+                              kv,
+                              plan_.page_stride,
+                              layer,
+                              config_.n_head,
+                              config_.n_head_kv,
+                              b.qkv,
+                              b.a,
                               1.0F / std::sqrt(static_cast<float>(config_.d_head))};
   with_head_size(config_.d_head, [&]<int kPer>() {
     const bool f16 = kv.type == backend::KvType::kF16;
@@ -26,9 +33,23 @@ void Stages::attn_general(int layer, int n_row) {
 }
 
 void Stages::attn_decode(int layer, const LayerWeights& w, bool heads_wanted) {
-  const DecodeAttention p = {in, kv, plan_.page_stride, layer, config_.n_head, config_.n_head_kv, config_.rms_eps,
-                             w.attn_q_norm, w.attn_k_norm, b.cosine, b.sine, b.qkv, heads_wanted ? b.heads : nullptr,
-                             b.a, b.partial, b.ticket, q_scale()};
+  const DecodeAttention p = {in,
+                             kv,
+                             plan_.page_stride,
+                             layer,
+                             config_.n_head,
+                             config_.n_head_kv,
+                             config_.rms_eps,
+                             w.attn_q_norm,
+                             w.attn_k_norm,
+                             b.cosine,
+                             b.sine,
+                             b.qkv,
+                             heads_wanted ? b.heads : nullptr,
+                             b.a,
+                             b.partial,
+                             b.ticket,
+                             q_scale()};
   const auto kernel = config_.d_head == 64 ? attend_decode_kernel<64> : attend_decode_kernel<128>;
   launch("attn", kernel, dim3(plan_.n_split, config_.n_head_kv, plan_.n_decode), kDecodeThread,
          decode_shared_bytes(config_.d_head), p);
@@ -47,8 +68,8 @@ void Stages::attn(const model::LayerSpec& layer, const model::Shape& shape) {
   if (attends_in_f16()) {
     if (plan_.n_decode > 0) attn_decode(layer.index, weights_of(layer), heads_wanted);
     if (heads_wanted && plan_.n_decode > 0 && status_ == cudaSuccess)
-      status_ = cudaMemcpyAsync(b.qkv, b.heads, sizeof(float) * width * plan_.n_decode, cudaMemcpyDeviceToDevice,
-                                stream_);
+      status_ =
+          cudaMemcpyAsync(b.qkv, b.heads, sizeof(float) * width * plan_.n_decode, cudaMemcpyDeviceToDevice, stream_);
     if (plan_.n_piece > 0) attn_chunks(layer.index);
   } else {
     attn_general(layer.index, shape.n_row);

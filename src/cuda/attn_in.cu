@@ -68,16 +68,28 @@ void Stages::attn_in(const model::LayerSpec& layer, const model::Shape& shape) {
   const int d_q = config_.d_q();
   const int d_kv = config_.d_kv();
   const int64_t width = d_q + 2 * d_kv;
-  const Product list[] = {{&w.wq, b.qkv, width, false},
-                          {&w.wk, b.qkv + d_q, width, false},
-                          {&w.wv, b.qkv + d_q + d_kv, width, false}};
+  const Product list[] = {
+      {&w.wq, b.qkv, width, false}, {&w.wk, b.qkv + d_q, width, false}, {&w.wv, b.qkv + d_q + d_kv, width, false}};
   products("qkv", {b.x, config_.d_model, w.attn_norm, shape.n_row, nullptr, if_wanted(backend::Tap::kAttnNorm, b.h)},
            list, 3);
   tap(backend::Tap::kAttnNorm, layer.index, b.h, shape.n_row, config_.d_model);
 
   // The decoding rows' share is part of attn_decode().
-  HeadArgs args = {in, kv, plan_.page_stride, layer.index, config_.n_head, config_.n_head_kv, 0, config_.rms_eps,
-                   w.attn_q_norm, w.attn_k_norm, b.cosine, b.sine, b.qkv, nullptr, 0};
+  HeadArgs args = {in,
+                   kv,
+                   plan_.page_stride,
+                   layer.index,
+                   config_.n_head,
+                   config_.n_head_kv,
+                   0,
+                   config_.rms_eps,
+                   w.attn_q_norm,
+                   w.attn_k_norm,
+                   b.cosine,
+                   b.sine,
+                   b.qkv,
+                   nullptr,
+                   0};
   if (attends_in_f16()) {
     args.first_row = plan_.n_decode;
     args.q16 = b.q16;

@@ -158,8 +158,7 @@ Status CudaBackend::allocate() {
   // Tickets are zero between steps, and what is never written should be no NaN.
   RETURN_IF_ERROR(check(cudaMemsetAsync(workspace_.data(), 0, static_cast<size_t>(n_byte), stream_.get()), "clearing"));
   std::vector<double> frequency;
-  for (int i = 0; i < c.d_head / 2; ++i)
-    frequency.push_back(std::pow(double{c.rope_base}, -2.0 * i / c.d_head));
+  for (int i = 0; i < c.d_head / 2; ++i) frequency.push_back(std::pow(double{c.rope_base}, -2.0 * i / c.d_head));
   RETURN_IF_ERROR(check(cudaMemcpyAsync(stages_.b.frequency, frequency.data(), sizeof(double) * frequency.size(),
                                         cudaMemcpyHostToDevice, stream_.get()),
                         "copying constants"));
@@ -196,9 +195,9 @@ Status CudaBackend::reserve(const StepPlan& plan, int64_t input_bytes, int64_t o
     ASSIGN_OR_RETURN(logits_, DeviceBuffer<float>::allocate(n * c.n_vocab, fmt::format("the logits of {} rows", n)));
     ASSIGN_OR_RETURN(results_, DeviceBuffer<SampleResult>::allocate(n, "tokens"));
     ASSIGN_OR_RETURN(top_, DeviceBuffer<TopEntry>::allocate(n * kMaxTop, "log-probabilities"));
-    ASSIGN_OR_RETURN(sample_workspace_, DeviceBuffer<uint8_t>::allocate(
-                                            static_cast<int64_t>(sample_workspace_bytes(plan.n_output, c.n_vocab)),
-                                            "sampling"));
+    ASSIGN_OR_RETURN(sample_workspace_,
+                     DeviceBuffer<uint8_t>::allocate(
+                         static_cast<int64_t>(sample_workspace_bytes(plan.n_output, c.n_vocab)), "sampling"));
     max_output_ = plan.n_output;
     stages_.b.logits = logits_.data();
   }
@@ -280,19 +279,20 @@ void CudaBackend::point_input(const InputLayout& at) {
   in.output_row = reinterpret_cast<int32_t*>(base + at.output_row);
   in.pieces = reinterpret_cast<ChunkPiece*>(base + at.pieces);
   in.page_table = reinterpret_cast<int32_t*>(base + at.page_table);
-  sample_ = {stages_.b.logits, reinterpret_cast<const std::byte*>(base + at.outputs), stages_.b.last_token,
-             results_.data(), top_.data(), reinterpret_cast<std::byte*>(sample_workspace_.data())};
+  sample_ = {stages_.b.logits,     reinterpret_cast<const std::byte*>(base + at.outputs),
+             stages_.b.last_token, results_.data(),
+             top_.data(),          reinterpret_cast<std::byte*>(sample_workspace_.data())};
 }
 
 Status CudaBackend::copy_pages(const Batch& batch) {
   const int64_t layer_bytes = limits_.kv.page_bytes() / limits_.kv.n_layer;
   const auto pitch = static_cast<size_t>(layer_bytes * limits_.kv.n_page);
   for (const backend::PageCopy& copy : batch.page_copies)
-    RETURN_IF_ERROR(check(cudaMemcpy2DAsync(kv_.data() + copy.to * layer_bytes, pitch,
-                                            kv_.data() + copy.from * layer_bytes, pitch, static_cast<size_t>(layer_bytes),
-                                            static_cast<size_t>(limits_.kv.n_layer), cudaMemcpyDeviceToDevice,
-                                            stream_.get()),
-                          "copying pages"));
+    RETURN_IF_ERROR(
+        check(cudaMemcpy2DAsync(kv_.data() + copy.to * layer_bytes, pitch, kv_.data() + copy.from * layer_bytes, pitch,
+                                static_cast<size_t>(layer_bytes), static_cast<size_t>(limits_.kv.n_layer),
+                                cudaMemcpyDeviceToDevice, stream_.get()),
+              "copying pages"));
   return {};
 }
 
@@ -326,9 +326,8 @@ Status CudaBackend::run(const GraphKey& key, backend::TraceSink* trace) {
   found->second.used_at = static_cast<int64_t>(next_ticket_);
   if (is_new) {
     if (graphs_.size() > kMaxGraph)
-      graphs_.erase(std::min_element(graphs_.begin(), graphs_.end(), [](const auto& a, const auto& b) {
-        return a.second.used_at < b.second.used_at;
-      }));
+      graphs_.erase(std::min_element(graphs_.begin(), graphs_.end(),
+                                     [](const auto& a, const auto& b) { return a.second.used_at < b.second.used_at; }));
     return launch_all(key, nullptr);
   }
   if (found->second.graph == nullptr) {
@@ -351,12 +350,13 @@ Status CudaBackend::fetch_output(Slot& slot) {
   const auto n = static_cast<size_t>(pack.n_output());
   if (n == 0) return {};
   uint8_t* to = slot.output.data();
-  RETURN_IF_ERROR(check(cudaMemcpyAsync(to, results_.data(), sizeof(SampleResult) * n, cudaMemcpyDeviceToHost, stream_.get()),
-                        "copying tokens"));
+  RETURN_IF_ERROR(
+      check(cudaMemcpyAsync(to, results_.data(), sizeof(SampleResult) * n, cudaMemcpyDeviceToHost, stream_.get()),
+            "copying tokens"));
   const size_t top_bytes = sizeof(TopEntry) * static_cast<size_t>(pack.max_logprob());
   if (top_bytes > 0)
-    RETURN_IF_ERROR(check(cudaMemcpy2DAsync(to + at.top, top_bytes, top_.data(), sizeof(TopEntry) * kMaxTop, top_bytes, n,
-                                            cudaMemcpyDeviceToHost, stream_.get()),
+    RETURN_IF_ERROR(check(cudaMemcpy2DAsync(to + at.top, top_bytes, top_.data(), sizeof(TopEntry) * kMaxTop, top_bytes,
+                                            n, cudaMemcpyDeviceToHost, stream_.get()),
                           "copying log-probabilities"));
   const size_t row_bytes = sizeof(float) * static_cast<size_t>(model_->config.n_vocab);
   uint8_t* row = to + at.logits;
@@ -413,7 +413,8 @@ Status check_shapes(const model::Config& c) {
   if (!is_head_size(c.d_head))
     return error(Code::kUnsupported, "cuda: {}: a head size of {}, want 64, 128 or 256", c.name, c.d_head);
   if (c.n_expert_used > kMaxChoice)
-    return error(Code::kUnsupported, "cuda: {}: {} experts a token, want at most {}", c.name, c.n_expert_used, kMaxChoice);
+    return error(Code::kUnsupported, "cuda: {}: {} experts a token, want at most {}", c.name, c.n_expert_used,
+                 kMaxChoice);
   return {};
 }
 

@@ -32,42 +32,52 @@ struct ChunkPiece {
 
 // What a step brings, on the device. One block of memory, written by one copy before the step.
 struct StepInput {
-  int32_t* token;         // [n_row], or kLast
-  int32_t* position;      // [n_row]
-  int32_t* slot;          // [n_row] of the row's sequence
-  int32_t* page_row;      // [n_row] the row's page table: page_table + page_row * page_stride
-  int32_t* output_row;    // [n_output]
-  ChunkPiece* pieces;     // [n_piece]
-  int32_t* page_table;    // [n_sequence][page_stride]
+  int32_t* token;       // [n_row], or kLast
+  int32_t* position;    // [n_row]
+  int32_t* slot;        // [n_row] of the row's sequence
+  int32_t* page_row;    // [n_row] the row's page table: page_table + page_row * page_stride
+  int32_t* output_row;  // [n_output]
+  ChunkPiece* pieces;   // [n_piece]
+  int32_t* page_table;  // [n_sequence][page_stride]
+};
+
+// One row as the kernels of one row read it: f16 in the canonical order (tensor.h), a power of two a block of 256.
+struct OneRow {
+  half* x;         // [cols]
+  float* sum16;    // [cols / 16] sums of the rounded values, still scaled
+  float* inverse;  // [cols / 256] what a block's products are multiplied by
 };
 
 // Everything else that a step writes. f32 where nothing else is said.
 struct Buffers {
-  float* x;            // [max_row, d_model] the residual stream
-  float* h;            // [max_row, d_model] normalised
-  half* rows16;        // [max_row of the widest input] an input of the products of prompts, canonical order
-  float* rows_inverse; // [as many rows] what its products are multiplied by
-  float* qkv;          // [max_row, d_q + 2 d_kv]
-  float* heads;        // [max_sequence, d_q + 2 d_kv] a trace's view of decoding rows' q, k, v after RoPE
-  half* q16;           // [max_row, d_q] after RoPE, times log2(e) / sqrt(d_head)
-  float* cosine;       // [max_row, d_head / 2]
-  float* sine;         // [max_row, d_head / 2]
-  float* a;            // [max_row, d_q]
-  float* partial;      // [max_sequence][n_head][kMaxSplit][d_head + 2] attention: sums, largest score, sum of weights
-  int32_t* ticket;     // [max_sequence][n_head_kv] zero between steps
-  float* router;       // [max_row, n_expert]
-  int32_t* ids;        // [max_row, k]
-  float* weights;      // [max_row, k]
-  int32_t* slot_row;   // [n_slot] by expert: the row
-  int32_t* slot_id;    // [n_slot] by expert: row * k + choice
-  Tile* tiles;         // [max_tile]
-  int32_t* n_tile;     // [1]
-  float* gate;         // [n_slot, d_ff] by expert; the activation when it was multiplied by silu
-  float* up;           // [n_slot, d_ff]
-  float* slot_out;     // [n_slot, d_model] by row and choice
-  float* logits;       // [max_output, n_vocab]
-  int32_t* last_token; // [max_sequence]
-  double* frequency;   // [d_head / 2] base^(-2 i / d_head)
+  float* x;             // [max_row, d_model] the residual stream
+  float* h;             // [max_row, d_model] normalised
+  float* squares;       // [d_model / 16] of x, where a step has one row: sums of squares
+  OneRow row;           // h as the experts read it, where a step has one row
+  half* rows16;         // [max_row of the widest input] an input of the products of prompts, canonical order
+  float* rows_inverse;  // [as many rows] what its products are multiplied by
+  float* qkv;           // [max_row, d_q + 2 d_kv]
+  float* heads;         // [max_sequence, d_q + 2 d_kv] a trace's view of decoding rows' q, k, v after RoPE
+  half* q16;            // [max_row, d_q] after RoPE, times log2(e) / sqrt(d_head)
+  float* cosine;        // [max_row, d_head / 2]
+  float* sine;          // [max_row, d_head / 2]
+  float* a;             // [max_row, d_q]
+  float* partial;       // [max_sequence][n_head][kMaxSplit][d_head + 2] attention: sums, largest score, sum of weights
+  int32_t* ticket;      // [max_sequence][n_head_kv] zero between steps
+  float* router;        // [max_row, n_expert]
+  int32_t* ids;         // [max_row, k]
+  float* weights;       // [max_row, k]
+  float* chosen;        // [k] the chosen experts' logits, where a step has one row
+  int32_t* slot_row;    // [n_slot] by expert: the row
+  int32_t* slot_id;     // [n_slot] by expert: row * k + choice
+  Tile* tiles;          // [max_tile]
+  int32_t* n_tile;      // [1]
+  float* gate;          // [n_slot, d_ff] by expert; the activation when it was multiplied by silu
+  float* up;            // [n_slot, d_ff]
+  float* slot_out;      // [n_slot, d_model] by row and choice
+  float* logits;        // [max_output, n_vocab]
+  int32_t* last_token;  // [max_sequence]
+  double* frequency;    // [d_head / 2] base^(-2 i / d_head)
 };
 
 // The cache, [n_layer][n_page][n_head_kv] of keys [page_size, d_head], then values [d_head, page_size]: transposed, so that
@@ -84,7 +94,7 @@ struct StepPlan {
   int n_decode = 0;  // leading rows, each the only one of its sequence
   int n_piece = 0;   // of chunks
   int n_output = 0;
-  int n_split = 1;   // of a decoding sequence's keys
+  int n_split = 1;  // of a decoding sequence's keys
   int n_sequence = 0;
   int page_stride = 1;  // pages a sequence's table has room for
   auto operator<=>(const StepPlan&) const = default;
@@ -102,7 +112,11 @@ void with_head_size(int d_head, F&& f) {
 class Stages {
  public:
   Stages(const model::Config& config, const Weights& weights, backend::Precision precision, int n_multiprocessor)
-      : config_(config), weights_(weights), precision_(precision), n_multiprocessor_(n_multiprocessor) {}
+      : config_(config),
+        weights_(weights),
+        precision_(precision),
+        n_multiprocessor_(n_multiprocessor),
+        is_regular_(is_regular(config, weights, precision)) {}
 
   void begin(const StepPlan& plan, cudaStream_t stream, backend::TraceSink* trace);
 
@@ -114,7 +128,7 @@ class Stages {
   void experts(const model::LayerSpec& layer, const model::Shape& shape);
   void head(const model::Model& model, const model::Shape& shape);
 
-  Buffers b = {};     // set by the backend, which owns the memory
+  Buffers b = {};  // set by the backend, which owns the memory
   StepInput in = {};
   Kv kv;
 
@@ -123,7 +137,10 @@ class Stages {
   const char* failed_kernel() const { return failed_; }
 
  private:
+  static bool is_regular(const model::Config& config, const Weights& weights, backend::Precision precision);
   const LayerWeights& weights_of(const model::LayerSpec& layer) const;
+  // One row alone in its step, and a model that the kernels for that take.
+  bool takes_one_row() const { return is_regular_ && plan_.n_row == 1; }
   // Tensor cores, or the kernel for any head and any cache.
   bool attends_in_f16() const;
   // What q is multiplied by before scores are powers of two: log2(e) / sqrt(d_head).
@@ -169,7 +186,6 @@ class Stages {
   void attn_general(int layer, int n_row);
   void attn_decode(int layer, const LayerWeights& w, bool heads_wanted);
   void attn_chunks(int layer);
-  bool takes_one_row(const LayerWeights& w) const;
   bool experts_need_rows16() const;
   void group_slots(int tile_rows);  // slot_row, slot_id, tiles
   void experts_one_row(const LayerWeights& w, int layer);
@@ -181,6 +197,7 @@ class Stages {
   const Weights& weights_;
   const backend::Precision precision_;
   const int n_multiprocessor_;
+  const bool is_regular_;
   StepPlan plan_;
   cudaStream_t stream_ = nullptr;
   backend::TraceSink* trace_ = nullptr;

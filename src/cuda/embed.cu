@@ -11,7 +11,8 @@ namespace tercet::cuda {
 namespace {
 
 __global__ void embed_kernel(Tensor table, int64_t row_bytes, StepInput in, const int32_t* last_token,
-                             const double* frequency, int half_head, float* x, float* cosine, float* sine) {
+                             const double* frequency, int half_head, float* x, float* squares, float* cosine,
+                             float* sine) {
   grid_launch_next();
   grid_wait();
   const int r = blockIdx.x;
@@ -22,6 +23,14 @@ __global__ void embed_kernel(Tensor table, int64_t row_bytes, StepInput in, cons
     for (int k = threadIdx.x; k < table.cols; k += blockDim.x)
       x[int64_t{r} * table.cols + k] = Element::at(table.quants + token * row_bytes, k);
   });
+  if (squares != nullptr) {
+    __syncthreads();
+    for (int i = threadIdx.x; i < table.cols / 16; i += blockDim.x) {
+      float sum = 0;
+      for (int k = 16 * i; k < 16 * i + 16; ++k) sum = fmaf(x[k], x[k], sum);
+      squares[i] = sum;
+    }
+  }
   // In double, as ref does, and once a step: all layers turn a position by the same angles.
   for (int i = threadIdx.x; i < half_head; i += blockDim.x) {
     double s = 0;
@@ -37,7 +46,7 @@ __global__ void embed_kernel(Tensor table, int64_t row_bytes, StepInput in, cons
 void Stages::embed(const model::Model&, const model::Shape& shape) {
   const Tensor& table = weights_.token_embd;
   launch("embed", embed_kernel, shape.n_row, 256, 0, table, file_row_bytes(table.type, table.cols), in, b.last_token,
-         b.frequency, config_.d_head / 2, b.x, b.cosine, b.sine);
+         b.frequency, config_.d_head / 2, b.x, takes_one_row() ? b.squares : nullptr, b.cosine, b.sine);
   tap(backend::Tap::kInpEmbd, -1, b.x, shape.n_row, config_.d_model);
 }
 

@@ -20,10 +20,10 @@ __device__ __forceinline__ float silu_times(float gate, float up) { return gate 
 
 struct GateUp {
   Tensor gate, up;
-  const float* x;     // [n_row, d_model], normalised on the way
+  const float* x;  // [n_row, d_model], normalised on the way
   const float* norm;
   float eps;
-  float* act;         // [slot by expert, d_ff]
+  float* act;  // [slot by expert, d_ff]
 };
 
 // The slots of one block: rows of x, and places in act.
@@ -66,46 +66,66 @@ __device__ __forceinline__ void gate_up_block(const GateUp& p, const Slots& slot
   }
 }
 
-// Which expert has rank `choice` among the router's logits. Every block finds out for itself: nobody waits for a list.
-// Leaves it in *expert after a barrier; with `ids`, the first k as well.
-__device__ __forceinline__ void find_choice(const float* router, int n_expert, int k, int choice, float* keys,
-                                            int32_t* expert, int32_t* ids) {
-  for (int e = threadIdx.x; e < kMaxRanked; e += blockDim.x)
-    if (e < (n_expert + 3) / 4 * 4) keys[e] = e < n_expert ? choice_key(__ldcg(router + e)) : -INFINITY;
-  __syncthreads();
-  for (int e = threadIdx.x; e < n_expert; e += blockDim.x) {
-    const float mine = keys[e];
-    int rank = 0;
-    for (int i = 0; i < n_expert; i += 4) {
-      const float4 other = *reinterpret_cast<const float4*>(keys + i);
-      rank += (other.x > mine || (other.x == mine && i < e)) + (other.y > mine || (other.y == mine && i + 1 < e)) +
-              (other.z > mine || (other.z == mine && i + 2 < e)) + (other.w > mine || (other.w == mine && i + 3 < e));
-    }
-    if (rank == choice) *expert = e;
-    if (ids != nullptr && rank < k) ids[rank] = e;
+// Which expert has rank `choice` among the router's logits, ties to the lower id, in every lane. Every warp finds out for
+// itself, and nobody waits for a list. kPer * 32 is n_expert at least.
+template <int kPer>
+__device__ __forceinline__ int find_choice(const float* router, int n_expert, int choice) {
+  const int lane = threadIdx.x % 32;
+  // Integers in the order of the logits, with 0 for what is out of the game.
+  uint32_t key[kPer];
+#pragma unroll
+  for (int i = 0; i < kPer; ++i) {
+    const int e = lane + 32 * i;
+    const uint32_t bits = e < n_expert ? __float_as_uint(choice_key(__ldcg(router + e))) : 0;
+    key[i] = e < n_expert ? bits ^ (bits >> 31 != 0 ? 0xFFFFFFFFU : 0x80000000U) : 0U;
   }
-  __syncthreads();
+  int expert = 0;
+  for (int rank = 0; rank <= choice; ++rank) {
+    uint32_t largest = 0;
+#pragma unroll
+    for (int i = 0; i < kPer; ++i) largest = max(largest, key[i]);
+    largest = __reduce_max_sync(kFullWarp, largest);
+    uint32_t id = 0xFFFFFFFFU;
+#pragma unroll
+    for (int i = kPer - 1; i >= 0; --i) id = key[i] == largest ? lane + 32 * i : id;
+    expert = static_cast<int>(__reduce_min_sync(kFullWarp, id));
+#pragma unroll
+    for (int i = 0; i < kPer; ++i) key[i] = lane + 32 * i == expert ? 0U : key[i];
+  }
+  return expert;
 }
 
-template <class One, int kUnits, int kLoads>
-__device__ __forceinline__ void gate_up_one_block(const GateUp& p, int expert, const OneInput<kLoads>& input,
-                                                  unsigned char* memory) {
-  __shared__ float scratch[kMaxOneWarp];
+struct GateUpOne {
+  Tensor gate, up;
+  OneRow row;  // what route left
+  const float* router;
+  int n_expert;
+  float* act;     // [k, d_ff]
+  int32_t* ids;   // [k]
+  float* chosen;  // [k] their logits
+};
+
+template <class One, int kUnits>
+__device__ __forceinline__ void gate_up_one_block(const GateUpOne& p, int expert, unsigned char* memory) {
   __shared__ float reduce[2][kMaxOneWarp][16];
   const int cols = p.gate.cols;
+  const int n_block = cols / 256;
   const int warp = threadIdx.x / 32;
+  const int first = warp * kUnits;
   const int64_t base = int64_t{expert} * p.gate.rows;
   const int o = 16 * static_cast<int>(blockIdx.x);
   OneTile<One, kUnits> gate;
   OneTile<One, kUnits> up;
-  gate.load(p.gate, base + o, base + p.gate.rows - 1, warp * kUnits);
-  up.load(p.up, base + o, base + p.up.rows - 1, warp * kUnits);
+  gate.load(p.gate, base + o, base + p.gate.rows - 1, first);
+  up.load(p.up, base + o, base + p.up.rows - 1, first);
   const OneRow x = carve_one(memory, cols);
-  input.put(x, cols, true, p.eps, scratch, nullptr);
+#pragma unroll
+  for (int u = 0; u < kUnits; ++u)
+    if (first + u < n_block) fetch_block(x, p.row, first + u);
   float sum_gate[2] = {};
   float sum_up[2] = {};
-  gate.multiply(sum_gate, x, cols / 256, warp * kUnits);
-  up.multiply(sum_up, x, cols / 256, warp * kUnits);
+  gate.multiply(sum_gate, x, n_block, first);
+  up.multiply(sum_up, x, n_block, first);
   put_sums(reduce[0][warp], sum_gate);
   put_sums(reduce[1][warp], sum_up);
   __syncthreads();
@@ -121,26 +141,17 @@ __device__ __forceinline__ void gate_up_one_block(const GateUp& p, int expert, c
 }
 
 // One row: blockIdx.y is the choice. kernels/gemv_one.cuh.
-template <int kUnits, int kLoads, int kMinBlocks>
-__global__ void __launch_bounds__(256, kMinBlocks)
-    gate_up_one_kernel(GateUp p, const float* router, int n_expert, int k, int32_t* ids, float* weights) {
+template <int kUnits, int kPer, int kMinBlocks>
+__global__ void __launch_bounds__(256, kMinBlocks) gate_up_one_kernel(GateUpOne p) {
   extern __shared__ __align__(16) unsigned char memory[];
-  __shared__ __align__(16) float keys[kMaxRanked];
-  __shared__ int32_t expert;
   grid_launch_next();
-  OneInput<kLoads> input;
-  input.load_norm(p.norm, p.gate.cols);
   grid_wait();
-  input.load(p.x, p.gate.cols);
-  const bool tells = blockIdx.x == 0 && blockIdx.y == 0;
-  find_choice(router, n_expert, k, static_cast<int>(blockIdx.y), keys, &expert, tells ? ids : nullptr);
-  with_one(p.gate.layout,
-           [&]<class One>() { gate_up_one_block<One, kUnits, kLoads>(p, expert, input, memory); });
-  if (!tells || threadIdx.x >= 32) return;
-  const int lane = threadIdx.x;
-  const float logit = lane < k ? __ldcg(router + ids[lane]) : 0.0F;
-  const float weight = choice_weight(logit, __shfl_sync(kFullWarp, logit, 0), k);
-  if (lane < k) weights[lane] = weight;
+  const int expert = find_choice<kPer>(p.router, p.n_expert, static_cast<int>(blockIdx.y));
+  if (blockIdx.x == 0 && threadIdx.x == 0) {
+    p.ids[blockIdx.y] = expert;
+    p.chosen[blockIdx.y] = __ldcg(p.router + expert);
+  }
+  with_one(p.gate.layout, [&]<class One>() { gate_up_one_block<One, kUnits>(p, expert, memory); });
 }
 
 template <int kUnits>
@@ -158,30 +169,44 @@ __global__ void __launch_bounds__(256, kUnits == 1 ? 2 : 1)
   });
 }
 
+struct DownOne {
+  Tensor down;
+  const float* act;
+  const int32_t* ids;
+  const float* chosen;
+  int k;
+  float* x;
+  float* squares;
+  float* weights;  // [k], for who wants to know
+  float* y;        // null
+};
+
 // One row: 16 rows of down for all of its choices. The warps share the (choice, block of 256 columns) pairs.
 //   sum: f32; within a warp pair by pair, each times its choice's weight, then warp by warp
 template <class One, int kUnits>
-__device__ __forceinline__ void down_one_block(float (&sum)[2], const Tensor& down, const float* act, const int32_t* ids,
-                                               const float* weights, int k, const OneRow& rows) {
+__device__ __forceinline__ void down_one_block(float (&sum)[2], const DownOne& p, const OneRow& rows) {
   const int lane = threadIdx.x % 32;
-  const int n_block = down.cols / 256;
-  const int n_pair = k * n_block;
+  const int n_block = p.down.cols / 256;
+  const int n_pair = p.k * n_block;
   const int first = static_cast<int>(threadIdx.x / 32) * kUnits;
   const int o = 16 * static_cast<int>(blockIdx.x);
+  const int id = lane < p.k ? __ldcg(p.ids + lane) : 0;
+  const float chosen = lane < p.k ? __ldcg(p.chosen + lane) : 0.0F;
   OneTile<One, kUnits> tile;
-  float weight[kUnits];
+  Eight act[kUnits];
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
-    const int choice = (first + u) / n_block;
-    const int64_t base = int64_t{__ldcg(ids + choice)} * down.rows;
-    tile.load_one(u, down, base + o, base + down.rows - 1, (first + u) % n_block);
-    weight[u] = __ldcg(weights + choice);
+    act[u] = load_eight(p.act + int64_t{first + u} * 256 + first_column(lane));
+    const int64_t base = int64_t{__shfl_sync(kFullWarp, id, (first + u) / n_block)} * p.down.rows;
+    tile.load_one(u, p.down, base + o, base + p.down.rows - 1, (first + u) % n_block);
   }
+  const float weight = choice_weight(chosen, __shfl_sync(kFullWarp, chosen, 0), p.k);
+  if (blockIdx.x == 0 && threadIdx.x < p.k) p.weights[threadIdx.x] = weight;
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
-    put_block(rows, first + u, load_eight(act + int64_t{first + u} * 256 + first_column(lane)));
+    put_block(rows, first + u, act[u], warp_max(largest_magnitude(act[u])));
   }
   __syncwarp();
 #pragma unroll
@@ -189,37 +214,40 @@ __device__ __forceinline__ void down_one_block(float (&sum)[2], const Tensor& do
     if (first + u >= n_pair) break;
     float product[2] = {};
     One::multiply(product, tile.raw[u], rows, first + u);
-    sum[0] += product[0] * weight[u];
-    sum[1] += product[1] * weight[u];
+    const float w = __shfl_sync(kFullWarp, weight, (first + u) / n_block);
+    sum[0] += product[0] * w;
+    sum[1] += product[1] * w;
   }
 }
 
 template <int kUnits>
-__global__ void __launch_bounds__(32 * kMaxDownWarp, 1)
-    down_one_kernel(Tensor down, const float* act, const int32_t* ids, const float* weights, int k, float* x, float* y) {
+__global__ void __launch_bounds__(32 * kMaxDownWarp, 1) down_one_kernel(DownOne p) {
   extern __shared__ __align__(16) unsigned char memory[];
   __shared__ float reduce[kMaxDownWarp][16];
   grid_launch_next();
   grid_wait();
   float sum[2] = {};
-  with_one(down.layout, [&]<class One>() {
-    down_one_block<One, kUnits>(sum, down, act, ids, weights, k, carve_one(memory, k * down.cols));
-  });
+  with_one(p.down.layout,
+           [&]<class One>() { down_one_block<One, kUnits>(sum, p, carve_one(memory, p.k * p.down.cols)); });
   put_sums(reduce[threadIdx.x / 32], sum);
   __syncthreads();
   const int i = threadIdx.x;
   const int o = 16 * static_cast<int>(blockIdx.x) + i;
-  if (i >= 16 || o >= down.rows) return;
+  if (i >= 16) return;
   float total = 0;
   for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) total += reduce[w][i];
-  if (y != nullptr) y[o] = total;
-  x[o] = __ldcg(x + o) + total;
+  float x = 0;
+  if (o < p.down.rows) {
+    if (p.y != nullptr) p.y[o] = total;
+    x = __ldcg(p.x + o) + total;
+    p.x[o] = x;
+  }
+  put_squares(p.squares, static_cast<int>(blockIdx.x), x);
 }
 
 template <int kUnits>
-__global__ void __launch_bounds__(256, 2)
-    down_few_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile, const float* act, const int32_t* slot_id,
-                    float* slot_out) {
+__global__ void __launch_bounds__(256, 2) down_few_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile,
+                                                          const float* act, const int32_t* slot_id, float* slot_out) {
   extern __shared__ __align__(16) unsigned char memory[];
   grid_launch_next();
   grid_wait();
@@ -235,7 +263,8 @@ __global__ void __launch_bounds__(256, 2)
     tile.load(down, base + o, base + down.rows - 1, first, n_block - first);
     const GemvShared s = carve(memory, slots.n, down.cols, n_warp);
     prepare_rows<kUnits>(
-        s, slots.n, down.cols, false, 0, {}, [&](int r) { return act + int64_t{slots.begin + r} * down.cols; }, nullptr);
+        s, slots.n, down.cols, false, 0, {}, [&](int r) { return act + int64_t{slots.begin + r} * down.cols; },
+        nullptr);
     float sum[4] = {};
     multiply_tile<Frag, kUnits>(sum, tile, down, s, slots.n);
     store_partial(s.reduce, sum);
@@ -262,8 +291,9 @@ __global__ void __launch_bounds__(kGemmThread, 2)
   const int64_t last[2] = {base + gate.rows - 1, base + gate.rows - 1};
   float sum[2][8][4] = {};
   with_frag(gate.layout, [&]<class Frag>() {
-    gemm_tile<Frag>(sum, gate, up, row, last, tile.n, shared, [] {},
-                    [&](int r) { return rows16 + int64_t{__ldcg(slot_row + tile.begin + r)} * gate.cols; });
+    gemm_tile<Frag>(
+        sum, gate, up, row, last, tile.n, shared, [] {},
+        [&](int r) { return rows16 + int64_t{__ldcg(slot_row + tile.begin + r)} * gate.cols; });
   });
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
@@ -281,8 +311,8 @@ __global__ void __launch_bounds__(kGemmThread, 2)
 }
 
 __global__ void __launch_bounds__(kGemmThread, 2)
-    down_gemm_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile, const half* rows16, const float* rows_inverse,
-                     const int32_t* slot_id, float* slot_out) {
+    down_gemm_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile, const half* rows16,
+                     const float* rows_inverse, const int32_t* slot_id, float* slot_out) {
   extern __shared__ __align__(16) half shared[];
   grid_launch_next();
   grid_wait();
@@ -294,8 +324,9 @@ __global__ void __launch_bounds__(kGemmThread, 2)
   const int64_t last[2] = {base + down.rows - 1, base + down.rows - 1};
   float sum[2][8][4] = {};
   with_frag(down.layout, [&]<class Frag>() {
-    gemm_tile<Frag>(sum, down, down, row, last, tile.n, shared, [] {},
-                    [&](int r) { return rows16 + int64_t{tile.begin + r} * down.cols; });
+    gemm_tile<Frag>(
+        sum, down, down, row, last, tile.n, shared, [] {},
+        [&](int r) { return rows16 + int64_t{tile.begin + r} * down.cols; });
   });
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
@@ -348,31 +379,30 @@ bool fits_few(const LayerWeights& w) { return w.gate_exps.cols / 256 <= 16 && w.
 
 }  // namespace
 
-bool Stages::takes_one_row(const LayerWeights& w) const {
-  return !exact() && plan_.n_row == 1 && has_frags(w) && config_.d_model / 256 <= kMaxOneBlock &&
-         config_.n_expert <= kMaxRanked && config_.n_expert_used <= kMaxChoice &&
-         config_.n_expert_used * (config_.d_ff / 256) <= kMaxDownWarp * kMaxDownUnits;
-}
 bool Stages::experts_need_rows16() const { return !exact() && plan_.n_row > kGemvMaxRow; }
 
 void Stages::experts_one_row(const LayerWeights& w, int layer) {
   const int k = config_.n_expert_used;
-  const GateUp p = {w.gate_exps, w.up_exps, b.x, w.ffn_norm, config_.rms_eps, b.gate};
+  const GateUpOne p = {w.gate_exps, w.up_exps, b.row, b.router, config_.n_expert, b.gate, b.ids, b.chosen};
   const int n_block = config_.d_model / 256;
   const int units = n_block <= 8 ? 1 : n_block <= 16 ? 2 : 4;
-  const auto gate_up = units == 1 ? gate_up_one_kernel<1, 1, 3> : units == 2 ? gate_up_one_kernel<2, 2, 1>
-                                                                             : gate_up_one_kernel<4, 4, 1>;
+  const bool many = config_.n_expert > 128;
+  const auto gate_up = units == 1   ? (many ? gate_up_one_kernel<1, 16, 2> : gate_up_one_kernel<1, 4, 3>)
+                       : units == 2 ? (many ? gate_up_one_kernel<2, 16, 1> : gate_up_one_kernel<2, 4, 1>)
+                                    : (many ? gate_up_one_kernel<4, 16, 1> : gate_up_one_kernel<4, 4, 1>);
   launch("gate_up", gate_up, dim3(div_up(config_.d_ff, 16), k), 32 * div_up(n_block, units),
-         one_row_bytes(config_.d_model), p, static_cast<const float*>(b.router), config_.n_expert, k, b.ids, b.weights);
+         one_row_bytes(config_.d_model), p);
   tap_ids(backend::Tap::kFfnMoeTopk, layer, b.ids, 1, k);
-  tap(backend::Tap::kFfnMoeWeightsNorm, layer, b.weights, 1, k);
 
   const int n_pair = k * (config_.d_ff / 256);
   const int per_warp = n_pair <= kMaxDownWarp ? 1 : n_pair <= 2 * kMaxDownWarp ? 2 : kMaxDownUnits;
-  const auto down = per_warp == 1 ? down_one_kernel<1> : per_warp == 2 ? down_one_kernel<2> : down_one_kernel<kMaxDownUnits>;
+  const auto down = per_warp == 1   ? down_one_kernel<1>
+                    : per_warp == 2 ? down_one_kernel<2>
+                                    : down_one_kernel<kMaxDownUnits>;
   launch("down", down, div_up(config_.d_model, 16), 32 * div_up(n_pair, per_warp), one_row_bytes(k * config_.d_ff),
-         w.down_exps, static_cast<const float*>(b.gate), static_cast<const int32_t*>(b.ids),
-         static_cast<const float*>(b.weights), k, b.x, if_wanted(backend::Tap::kFfnMoeOut, b.h));
+         DownOne{w.down_exps, b.gate, b.ids, b.chosen, k, b.x, b.squares, b.weights,
+                 if_wanted(backend::Tap::kFfnMoeOut, b.h)});
+  tap(backend::Tap::kFfnMoeWeightsNorm, layer, b.weights, 1, k);
 }
 
 void Stages::experts_gemv(const LayerWeights& w) {
@@ -383,9 +413,9 @@ void Stages::experts_gemv(const LayerWeights& w) {
   const int units = units_for(n_block);
   const int n_warp = div_up(n_block, units);
   const int most = std::min(plan_.n_row, kGemvRows);
-  launch("gate_up", units == 1 ? gate_up_few_kernel<1> : gate_up_few_kernel<2>,
-         dim3(div_up(config_.d_ff, 16), n_slot), 32 * n_warp, gemv_shared_bytes(most, config_.d_model, n_warp, 2), p,
-         static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile), static_cast<const int32_t*>(b.slot_row));
+  launch("gate_up", units == 1 ? gate_up_few_kernel<1> : gate_up_few_kernel<2>, dim3(div_up(config_.d_ff, 16), n_slot),
+         32 * n_warp, gemv_shared_bytes(most, config_.d_model, n_warp, 2), p, static_cast<const Tile*>(b.tiles),
+         static_cast<const int32_t*>(b.n_tile), static_cast<const int32_t*>(b.slot_row));
   const int d_block = config_.d_ff / 256;
   const int d_units = units_for(d_block);
   const int d_warp = div_up(d_block, d_units);
@@ -399,8 +429,8 @@ void Stages::experts_gemm(const LayerWeights& w) {
   group_slots(kGemmN);
   const int n_slot = plan_.n_row * config_.n_expert_used;
   const int max_tile = std::min(n_slot, n_slot / kGemmN + config_.n_expert);
-  launch("gate_up", gate_up_gemm_kernel, dim3(div_up(config_.d_ff, 64), max_tile), kGemmThread, kGemmShared, w.gate_exps,
-         w.up_exps, static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile),
+  launch("gate_up", gate_up_gemm_kernel, dim3(div_up(config_.d_ff, 64), max_tile), kGemmThread, kGemmShared,
+         w.gate_exps, w.up_exps, static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile),
          static_cast<const half*>(b.rows16), static_cast<const float*>(b.rows_inverse),
          static_cast<const int32_t*>(b.slot_row), b.gate);
   to_rows16(b.gate, n_slot, config_.d_ff);
@@ -412,7 +442,8 @@ void Stages::experts_gemm(const LayerWeights& w) {
 
 void Stages::experts_general(const LayerWeights& w) {
   group_slots(kGeneralRows);
-  if (!exact() && plan_.n_row <= kGemvMaxRow) normalise(w.ffn_norm, plan_.n_row, nullptr, false);  // route fused it away
+  if (!exact() && plan_.n_row <= kGemvMaxRow)
+    normalise(w.ffn_norm, plan_.n_row, nullptr, false);  // route fused it away
   const int64_t n = int64_t{plan_.n_row} * config_.n_expert_used * config_.d_ff;
   grouped_general("gate", w.gate_exps, b.h, b.slot_row, b.gate, nullptr);
   grouped_general("up", w.up_exps, b.h, b.slot_row, b.up, nullptr);
@@ -423,7 +454,7 @@ void Stages::experts_general(const LayerWeights& w) {
 void Stages::experts(const model::LayerSpec& layer, const model::Shape& shape) {
   using backend::Tap;
   const LayerWeights& w = weights_of(layer);
-  if (takes_one_row(w)) {
+  if (takes_one_row()) {
     experts_one_row(w, layer.index);
   } else {
     if (exact() || !has_frags(w))

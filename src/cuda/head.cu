@@ -10,8 +10,9 @@ namespace tercet::cuda {
 void Stages::head(const model::Model&, const model::Shape& shape) {
   const Product product = {&weights_.output, b.logits, config_.n_vocab, false};
   if (shape.n_output > 0)
-    products("head", {b.x, config_.d_model, weights_.output_norm, shape.n_output, in.output_row,
-                      if_wanted(backend::Tap::kResultNorm, b.h)},
+    products("head",
+             {b.x, config_.d_model, weights_.output_norm, shape.n_output, in.output_row,
+              if_wanted(backend::Tap::kResultNorm, b.h)},
              &product, 1);
   tap(backend::Tap::kResultNorm, -1, b.h, shape.n_output, config_.d_model);
   tap(backend::Tap::kResultOutput, -1, b.logits, shape.n_output, config_.n_vocab);

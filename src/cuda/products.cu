@@ -37,6 +37,12 @@ struct Source {
   __device__ const float* row(int r) const { return x + (gather == nullptr ? r : __ldcg(gather + r)) * stride; }
 };
 
+// Where the sums of squares of the row lie that comes in, and of the one that goes out; null: nobody left or wants them.
+struct OneSquares {
+  const float* in;
+  float* out;
+};
+
 __device__ __forceinline__ void put(const Part& part, int row, int64_t o, float value) {
   float* y = part.y + row * part.stride + o;
   *y = part.residual ? __ldcg(y) + value : value;
@@ -79,80 +85,106 @@ __global__ void __launch_bounds__(32 * kMaxWarp, kBlocks) gemv_kernel(Parts part
 }
 
 // One row: kernels/gemv_one.cuh. A block for each 16 weight rows of each part, its warps share the columns.
-template <class One, int kUnits, int kLoads>
-__device__ __forceinline__ void one_block(const Part& part, const Source& source, unsigned char* memory) {
-  __shared__ float scratch[kMaxOneWarp];
+template <class One, int kUnits>
+__device__ __forceinline__ void one_block(const Part& part, const Source& source, const OneSquares& squares,
+                                          unsigned char* memory) {
   __shared__ float reduce[kMaxOneWarp][16];
   const int warp = threadIdx.x / 32;
+  const int first = warp * kUnits;
   const int cols = part.w.cols;
-  const int64_t row = int64_t{16} * (blockIdx.x - part.first_tile);
+  const int tile_index = static_cast<int>(blockIdx.x) - part.first_tile;
+  const int64_t row = int64_t{16} * tile_index;
   OneTile<One, kUnits> tile;
-  tile.load(part.w, row, part.w.rows - 1, warp * kUnits);
-  OneInput<kLoads> input;
-  input.load_norm(source.norm, cols);
+  tile.load(part.w, row, part.w.rows - 1, first);
+  OneInput<kUnits> input;
+  input.load_norm(source.norm, cols, first);
   grid_wait();
-  input.load(source.row(0), cols);
+  input.load(source.x, cols, first);
+  const bool is_normed = source.norm != nullptr;
+  const float scale = is_normed ? rms_scale(sum_squares(squares.in, cols), cols, source.eps) : 1.0F;
   const OneRow x = carve_one(memory, cols);
-  input.put(x, cols, source.norm != nullptr, source.eps, scratch, blockIdx.x == 0 ? source.tap : nullptr);
+  input.put(x, cols, first, is_normed, scale, blockIdx.x == 0 ? source.tap : nullptr);
   float sum[2] = {};
-  tile.multiply(sum, x, cols / 256, warp * kUnits);
+  tile.multiply(sum, x, cols / 256, first);
   put_sums(reduce[warp], sum);
   __syncthreads();
   const int o = threadIdx.x;
-  if (o >= 16 || row + o >= part.w.rows) return;
+  if (o >= 16) return;
   float total = 0;
   for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) total += reduce[w][o];
-  put(part, 0, row + o, total);
+  if (row + o >= part.w.rows) total = 0;
+  if (part.residual && row + o < part.w.rows) total += __ldcg(part.y + row + o);
+  if (row + o < part.w.rows) part.y[row + o] = total;
+  if (squares.out != nullptr) put_squares(squares.out, tile_index, total);
 }
 
-template <int kUnits, int kLoads, int kMinBlocks>
-__global__ void __launch_bounds__(256, kMinBlocks) one_kernel(Parts parts, Source source) {
+template <int kUnits, int kMinBlocks>
+__global__ void __launch_bounds__(256, kMinBlocks) one_kernel(Parts parts, Source source, OneSquares squares) {
   extern __shared__ __align__(16) unsigned char memory[];
   grid_launch_next();
   const Part& part = parts.of_tile(blockIdx.x);
-  with_one(part.w.layout, [&]<class One>() { one_block<One, kUnits, kLoads>(part, source, memory); });
+  with_one(part.w.layout, [&]<class One>() { one_block<One, kUnits>(part, source, squares, memory); });
 }
 
-// One row against a matrix with many rows: a block goes from tile to tile, and has the next one's weights under way.
-template <class One, int kUnits, int kLoads>
-__device__ __forceinline__ void one_many_block(const Part& part, const Source& source, int n_tile, unsigned char* memory) {
+// One row against a matrix with many rows: a warp goes through all columns of a tile of 16, then to its next tile, and
+// always has the next block's weights under way. No warp waits for another.
+template <class One>
+__device__ __forceinline__ void one_many_block(const Part& part, const Source& source, const OneSquares& squares,
+                                               int n_tile, unsigned char* memory) {
   __shared__ float scratch[kMaxOneWarp];
-  __shared__ float reduce[2][kMaxOneWarp][16];
   const int warp = threadIdx.x / 32;
-  const int n_warp = blockDim.x / 32;
+  const int lane = threadIdx.x % 32;
   const int cols = part.w.cols;
-  OneTile<One, kUnits> tile;
-  tile.load(part.w, int64_t{16} * blockIdx.x, part.w.rows - 1, warp * kUnits);
-  OneInput<kLoads> input;
-  input.load_norm(source.norm, cols);
+  const int n_block = cols / 256;
+  const int n_warp = blockDim.x / 32;
+  const int stride = static_cast<int>(gridDim.x) * n_warp;
+  int at = static_cast<int>(blockIdx.x) * n_warp + warp;
+  int block = 0;
+  OneTile<One, 1> tile;
+  tile.load_one(0, part.w, int64_t{16} * at, part.w.rows - 1, 0);
+  OneInput<kMaxOneUnits> input;
+  const int first = warp * kMaxOneUnits;
+  input.load_norm(source.norm, cols, first);
   grid_wait();
-  input.load(source.row(0), cols);
+  const float* from = source.row(0);
+  input.load(from, cols, first);
+  const bool is_normed = source.norm != nullptr;
+  float scale = 1;
+  if (is_normed) {
+    const float sum =
+        squares.in != nullptr ? sum_squares(squares.in, cols) : block_sum(input.squares(cols, first), scratch, n_warp);
+    scale = rms_scale(sum, cols, source.eps);
+  }
   const OneRow x = carve_one(memory, cols);
-  input.put(x, cols, source.norm != nullptr, source.eps, scratch, blockIdx.x == 0 ? source.tap : nullptr);
-  int turn = 0;
-  for (int at = blockIdx.x; at < n_tile; at += gridDim.x, turn ^= 1) {
-    OneTile<One, kUnits> next;
-    next.load(part.w, int64_t{16} * min(at + static_cast<int>(gridDim.x), n_tile - 1), part.w.rows - 1, warp * kUnits);
-    float sum[2] = {};
-    tile.multiply(sum, x, cols / 256, warp * kUnits);
-    put_sums(reduce[turn][warp], sum);
-    __syncthreads();
-    const int o = threadIdx.x;
-    if (o < 16 && int64_t{16} * at + o < part.w.rows) {
-      float total = 0;
-      for (int w = 0; w < n_warp; ++w) total += reduce[turn][w][o];
-      put(part, 0, int64_t{16} * at + o, total);
+  input.put(x, cols, first, is_normed, scale, blockIdx.x == 0 ? source.tap : nullptr);
+  __syncthreads();
+  float sum[2] = {};
+  while (at < n_tile) {
+    const bool ends = block + 1 == n_block;
+    const int next_at = ends ? at + stride : at;
+    OneTile<One, 1> next;
+    next.load_one(0, part.w, int64_t{16} * next_at, part.w.rows - 1, ends ? 0 : block + 1);
+    One::multiply(sum, tile.raw[0], x, block);
+    if (ends) {
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        sum[r] += __shfl_xor_sync(kFullWarp, sum[r], 1);
+        sum[r] += __shfl_xor_sync(kFullWarp, sum[r], 2);
+        const int64_t o = int64_t{16} * at + lane / 4 + 8 * r;
+        if (lane % 4 == 0 && o < part.w.rows) put(part, 0, o, sum[r]);
+        sum[r] = 0;
+      }
     }
+    at = next_at;
+    block = ends ? 0 : block + 1;
     tile = next;
   }
 }
 
-template <int kUnits, int kLoads>
-__global__ void __launch_bounds__(256, kUnits == 1 ? 2 : 1) one_many_kernel(Part part, Source source, int n_tile) {
+__global__ void __launch_bounds__(256, 2) one_many_kernel(Part part, Source source, OneSquares squares, int n_tile) {
   extern __shared__ __align__(16) unsigned char memory[];
   grid_launch_next();
-  with_one(part.w.layout,
-           [&]<class One>() { one_many_block<One, kUnits, kLoads>(part, source, n_tile, memory); });
+  with_one(part.w.layout, [&]<class One>() { one_many_block<One>(part, source, squares, n_tile, memory); });
 }
 
 // Prompts: kernels/gemm.cuh. Blocks of 128 weight rows, by tiles of 64 rows of activations.
@@ -169,8 +201,9 @@ __global__ void __launch_bounds__(kGemmThread, 2)
   const int64_t last[2] = {part.w.rows - 1, part.w.rows - 1};
   float sum[2][8][4] = {};
   with_frag(part.w.layout, [&]<class Frag>() {
-    gemm_tile<Frag>(sum, part.w, part.w, row, last, n, shared, [] { grid_wait(); },
-                    [&](int r) { return rows16 + (begin + r) * cols; });
+    gemm_tile<Frag>(
+        sum, part.w, part.w, row, last, n, shared, [] { grid_wait(); },
+        [&](int r) { return rows16 + (begin + r) * cols; });
   });
   const float down = 1.0F / part.w.scale_up;
   const int g = threadIdx.x % 32 / 4;
@@ -217,7 +250,9 @@ __global__ void grouped_general_kernel(Tensor w, int64_t row_bytes, const Tile* 
   const Tile tile = tiles[blockIdx.y];
   const int64_t o = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32;
   if (o >= w.rows) return;
-  const auto index = [&](const int32_t* map, int r) { return map == nullptr ? tile.begin + r : __ldcg(map + tile.begin + r); };
+  const auto index = [&](const int32_t* map, int r) {
+    return map == nullptr ? tile.begin + r : __ldcg(map + tile.begin + r);
+  };
   float sum[8];
   with_format(w.type, [&]<class Element>() {
     general_dot<Element>(sum, w.quants + (int64_t{tile.expert} * w.rows + o) * row_bytes, w.cols, tile.n,
@@ -271,7 +306,7 @@ __global__ void rows_kernel(Source source, int cols, float* h, half* rows16, flo
 
 int div_up(int64_t a, int64_t b) { return static_cast<int>((a + b - 1) / b); }
 
-constexpr int kManyTiles = 1024;  // from here on blocks go from tile to tile
+constexpr int kManyTiles = 1024;  // from here on warps go from tile to tile
 
 }  // namespace
 
@@ -281,27 +316,26 @@ struct Stages::OneRowLaunch {
   int n_tile;
 };
 
-// Enough warps that each has one block of 256 columns, or two or four where the row is long.
+// One row alone in its step has its squares left behind by the stage in front; a prompt's last row does not.
 void Stages::one_row(const char* name, const OneRowLaunch& p) {
   const int cols = p.parts.part[0].w.cols;
   const int n_block = cols / 256;
   const size_t shared = one_row_bytes(cols);
-  if (p.n_tile >= kManyTiles) {
-    const bool long_row = n_block > 8;
-    const int n_warp = long_row ? div_up(n_block, 4) : n_block;
-    const auto kernel = long_row ? one_many_kernel<4, 4> : one_many_kernel<1, 1>;
-    launch(name, kernel, std::min(p.n_tile, 2 * n_multiprocessor_ * (8 / n_warp)), 32 * n_warp, shared, p.parts.part[0],
-           p.source, p.n_tile);
-  } else if (n_block <= 8) {
-    launch(name, one_kernel<1, 1, 3>, p.n_tile, 32 * n_block, shared, p.parts, p.source);
-  } else if (n_block <= 16) {
-    launch(name, one_kernel<2, 2, 1>, p.n_tile, 32 * div_up(n_block, 2), shared, p.parts, p.source);
-  } else {
-    launch(name, one_kernel<4, 4, 1>, p.n_tile, 32 * div_up(n_block, 4), shared, p.parts, p.source);
-  }
+  const OneSquares squares = {takes_one_row() ? b.squares : nullptr, p.parts.part[0].residual ? b.squares : nullptr};
+  if (p.n_tile >= kManyTiles)
+    launch(name, one_many_kernel, 2 * n_multiprocessor_, 32 * kMaxOneWarp, shared, p.parts.part[0], p.source, squares,
+           p.n_tile);
+  else if (n_block <= 8)
+    launch(name, one_kernel<1, 3>, p.n_tile, 32 * n_block, shared, p.parts, p.source, squares);
+  else if (n_block <= 16)
+    launch(name, one_kernel<2, 1>, p.n_tile, 32 * div_up(n_block, 2), shared, p.parts, p.source, squares);
+  else
+    launch(name, one_kernel<kMaxOneUnits, 1>, p.n_tile, 32 * div_up(n_block, kMaxOneUnits), shared, p.parts, p.source,
+           squares);
 }
 
 // What keeps the kernel for few rows from taking a product: more columns than its warps can hold.
+static bool takes_many(const Tensor& w) { return w.rows >= 16 * kManyTiles && w.cols / 256 <= kMaxOneBlock; }
 static bool fits_gemv(const Tensor& w) { return w.cols / 256 <= kMaxUnits * kMaxGemvWarp; }
 
 void Stages::products(const char* name, const Rows& rows, const Product* list, int n_product) {
@@ -324,7 +358,7 @@ void Stages::products(const char* name, const Rows& rows, const Product* list, i
     parts.part[parts.n++] = {*list[i].w, list[i].y, list[i].stride, n_tile, list[i].residual};
     n_tile += div_up(list[i].w->rows, tile_rows);
   }
-  if (rows.n == 1 && few && cols / 256 <= kMaxOneBlock) {
+  if (few && (takes_one_row() || (rows.n == 1 && n_product == 1 && takes_many(*list[0].w)))) {
     one_row(name, {parts, source, n_tile});
     return;
   }
@@ -334,8 +368,9 @@ void Stages::products(const char* name, const Rows& rows, const Product* list, i
     const int units = n_unit <= 1 ? 1 : n_unit <= 2 ? 2 : 4;
     const int n_warp = div_up(n_block, units);
     const size_t shared = gemv_shared_bytes(rows.n, cols, n_warp, 1);
-    const auto kernel = units == 1 ? (n_warp <= 8 ? gemv_kernel<1, 8, 3> : gemv_kernel<1, 16, 1>)
-                        : units == 2 ? gemv_kernel<2, 16, 1> : gemv_kernel<4, 16, 1>;
+    const auto kernel = units == 1   ? (n_warp <= 8 ? gemv_kernel<1, 8, 3> : gemv_kernel<1, 16, 1>)
+                        : units == 2 ? gemv_kernel<2, 16, 1>
+                                     : gemv_kernel<4, 16, 1>;
     launch(name, kernel, n_tile, 32 * n_warp, shared, parts, source);
     return;
   }

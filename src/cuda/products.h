@@ -7,9 +7,9 @@ namespace tercet::cuda {
 
 // Rows of f32 on the device, maybe to be normalised on the way.
 struct Stages::Rows {
-  const float* x;         // [.., stride]
+  const float* x;  // [.., stride]
   int64_t stride;
-  const float* norm;      // null, or the weights of the RMS norm in front
+  const float* norm;  // null, or the weights of the RMS norm in front
   int n;
   const int32_t* gather;  // null, or which rows of x: [n]
   float* normalised;      // null, or where a tap wants the normalised rows, [n, cols]
@@ -17,9 +17,9 @@ struct Stages::Rows {
 
 struct Stages::Product {
   const Tensor* w;
-  float* y;        // [n, stride]
+  float* y;  // [n, stride]
   int64_t stride;
-  bool residual;   // y += instead of y =
+  bool residual;  // y += instead of y =
 };
 
 }  // namespace tercet::cuda

@@ -7,8 +7,9 @@
 //   cost: reads 4 * n_expert * d_model bytes once a step; bandwidth- and latency-bound for few rows
 #include <algorithm>
 
-#include "cuda/kernels/gemv.cuh"
 #include "cuda/kernels/choose.cuh"
+#include "cuda/kernels/gemv.cuh"
+#include "cuda/kernels/gemv_one.cuh"
 #include "cuda/products.h"
 
 namespace tercet::cuda {
@@ -17,10 +18,61 @@ namespace {
 constexpr int kRouteThread = 256;
 constexpr int kRouteUnits = 8;  // f32 weights a thread at most: d_model up to 2,048 without a second look
 
+// One row alone: logits[e] = W_e . rms_norm(x), and the normalised row as the experts read it, a block of it by each of the
+// first blocks. The sum of squares was left behind.
+__global__ void __launch_bounds__(kRouteThread)
+    route_one_kernel(const float* router, const float* norm, float eps, const float* x, const float* squares,
+                     int d_model, float* logits, OneRow row, float* h) {
+  __shared__ float partial[kRouteThread / 32];
+  grid_launch_next();
+  const int e = blockIdx.x;
+  const int n_four = d_model / 4;
+  const auto* w4 = reinterpret_cast<const float4*>(router + int64_t{e} * d_model);
+  const auto* norm4 = reinterpret_cast<const float4*>(norm);
+  const auto* x4 = reinterpret_cast<const float4*>(x);
+  float4 w[kRouteUnits / 4];
+#pragma unroll
+  for (int i = 0; i < kRouteUnits / 4; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * kRouteThread;
+    w[i] = {0, 0, 0, 0};
+    if (at >= n_four) continue;
+    const float4 a = __ldg(w4 + at);
+    const float4 b = __ldg(norm4 + at);
+    w[i] = {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
+  }
+  OneInput<1> input;
+  const bool puts = e < d_model / 256 && threadIdx.x < 32;
+  if (puts) input.load_norm(norm, d_model, e);
+  grid_wait();
+  if (puts) input.load(x, d_model, e);
+  const float scale = rms_scale(sum_squares(squares, d_model), d_model, eps);
+  float dot = 0;
+  for (int at = threadIdx.x, i = 0; at < n_four; at += kRouteThread, ++i) {
+    const float4 v = __ldcg(x4 + at);
+    float4 u;
+    if (i < kRouteUnits / 4) {
+      u = i == 0 ? w[0] : w[1];
+    } else {
+      const float4 a = __ldg(w4 + at);
+      const float4 b = __ldg(norm4 + at);
+      u = {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
+    }
+    dot += v.x * u.x + v.y * u.y + v.z * u.z + v.w * u.w;
+  }
+  dot = warp_sum(dot);
+  if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32] = dot;
+  if (puts) input.put(row, d_model, e, true, scale, h);
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  float total = 0;
+  for (int i = 0; i < kRouteThread / 32; ++i) total += partial[i];
+  logits[e] = total * scale;
+}
+
 // logits[r, e] = W_e . rms_norm(x_r), both sums in one pass over x.
 __global__ void __launch_bounds__(kRouteThread)
-    route_kernel(const float* router, const float* norm, float eps, const float* x, int n_row, int d_model, float* logits,
-                 int n_expert, float* h) {
+    route_kernel(const float* router, const float* norm, float eps, const float* x, int n_row, int d_model,
+                 float* logits, int n_expert, float* h) {
   __shared__ float partial[kGemvRows][2][kRouteThread / 32];
   grid_launch_next();
   const int e = blockIdx.x;
@@ -108,7 +160,8 @@ __global__ void __launch_bounds__(kRouteThread)
       const bool is_h = r < kPromptRows;
       const int64_t at = is_h ? min(first_row + r, n_row - 1) : min(first_expert + r - kPromptRows, n_expert - 1);
       const int n = max(0, min(16, 4 * (d_model - k - c)));
-      copy_async(tile + stage * kStage + r * kPromptStride + c, (is_h ? h : router) + at * d_model + (n > 0 ? k + c : 0), n);
+      copy_async(tile + stage * kStage + r * kPromptStride + c,
+                 (is_h ? h : router) + at * d_model + (n > 0 ? k + c : 0), n);
     }
     commit_async();
   };
@@ -141,8 +194,7 @@ __global__ void __launch_bounds__(kRouteThread)
 }
 
 // A warp a row: k times the first of the largest.
-__global__ void choose_kernel(const float* logits, int n_row, int n_expert, int k, int32_t* ids,
-                              float* weights) {
+__global__ void choose_kernel(const float* logits, int n_row, int n_expert, int k, int32_t* ids, float* weights) {
   grid_launch_next();
   grid_wait();
   const int r = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
@@ -153,8 +205,8 @@ __global__ void choose_kernel(const float* logits, int n_row, int n_expert, int 
 // A block an expert: its slots in order, and its tiles. Every block counts all slots, so none waits for another.
 //   shared: a count for each expert
 __global__ void __launch_bounds__(kGroupThread)
-    group_kernel(const int32_t* ids, int n_slot, int n_expert, int k, int tile_rows, int32_t* slot_row, int32_t* slot_id,
-                 Tile* tiles, int32_t* n_tile) {
+    group_kernel(const int32_t* ids, int n_slot, int n_expert, int k, int tile_rows, int32_t* slot_row,
+                 int32_t* slot_id, Tile* tiles, int32_t* n_tile) {
   extern __shared__ int32_t count[];
   __shared__ int32_t warp_base[kGroupThread / 32];
   grid_launch_next();
@@ -162,7 +214,8 @@ __global__ void __launch_bounds__(kGroupThread)
   const int e = blockIdx.x;
   for (int i = threadIdx.x; i < n_expert + 1; i += kGroupThread) count[i] = 0;
   __syncthreads();
-  for (int i = threadIdx.x; i < n_slot; i += kGroupThread) atomicAdd(count + __ldcg(ids + i), 1);  // integers: any order
+  for (int i = threadIdx.x; i < n_slot; i += kGroupThread)
+    atomicAdd(count + __ldcg(ids + i), 1);  // integers: any order
   __syncthreads();
   int begin = 0;
   int first_tile = 0;
@@ -216,7 +269,12 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   const int k = config_.n_expert_used;
   const bool is_f32 = !exact() && w.gate_inp.type == 0 && config_.d_model % 4 == 0;
   const bool few = is_f32 && n_row <= kGemvMaxRow;
-  if (few) {
+  if (takes_one_row()) {
+    launch("route", route_one_kernel, config_.n_expert, kRouteThread, 0,
+           reinterpret_cast<const float*>(w.gate_inp.quants), w.ffn_norm, config_.rms_eps,
+           static_cast<const float*>(b.x), static_cast<const float*>(b.squares), config_.d_model, b.router, b.row,
+           if_wanted(Tap::kFfnNorm, b.h));
+  } else if (few) {
     launch("route", route_kernel, config_.n_expert, kRouteThread, 0, reinterpret_cast<const float*>(w.gate_inp.quants),
            w.ffn_norm, config_.rms_eps, static_cast<const float*>(b.x), n_row, config_.d_model, b.router,
            config_.n_expert, if_wanted(Tap::kFfnNorm, b.h));
@@ -232,7 +290,7 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
       products("route", {b.h, config_.d_model, nullptr, n_row, nullptr, nullptr}, &product, 1);
   }
   tap(Tap::kFfnNorm, layer.index, b.h, n_row, config_.d_model);
-  if (takes_one_row(w)) return;  // the choice is in the experts' first kernel, and so are its taps
+  if (takes_one_row()) return;  // the choice is in the experts' first kernel, and so are its taps
   launch("choose", choose_kernel, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router), n_row, config_.n_expert,
          k, b.ids, b.weights);
   tap_ids(Tap::kFfnMoeTopk, layer.index, b.ids, n_row, k);

@@ -16,6 +16,18 @@ void Stages::begin(const StepPlan& plan, cudaStream_t stream, backend::TraceSink
   chained_ = false;
 }
 
+// What the kernels for one row ask of a model: formats with fragments everywhere, an f32 router, and sizes that fit.
+bool Stages::is_regular(const model::Config& c, const Weights& weights, backend::Precision precision) {
+  const auto has_frag = [](const Tensor& w) { return w.layout != Layout::kFile; };
+  bool ok = precision != backend::Precision::kExact && c.d_model % 256 == 0 && c.d_model / 256 <= kMaxOneBlock &&
+            c.d_q() / 256 <= kMaxOneBlock && c.n_expert <= kMaxRanked &&
+            c.n_expert_used * (c.d_ff / 256) <= kMaxDownWarp * kMaxDownUnits && c.n_expert >= c.d_model / 256;
+  for (const LayerWeights& w : weights.layers)
+    ok = ok && has_frag(w.wq) && has_frag(w.wk) && has_frag(w.wv) && has_frag(w.wo) && w.gate_inp.type == 0 &&
+         has_frag(w.gate_exps) && w.gate_exps.layout == w.up_exps.layout && has_frag(w.down_exps);
+  return ok;
+}
+
 const LayerWeights& Stages::weights_of(const model::LayerSpec& layer) const {
   return weights_.layers[static_cast<size_t>(layer.index)];
 }
@@ -26,9 +38,8 @@ static cudaError_t copy_rows(std::vector<T>& to, const T* from, int64_t n_row, i
                              cudaStream_t stream) {
   to.resize(static_cast<size_t>(n_row * width));
   const size_t row_bytes = sizeof(T) * static_cast<size_t>(width);
-  const cudaError_t status =
-      cudaMemcpy2DAsync(to.data(), row_bytes, from, sizeof(T) * static_cast<size_t>(stride), row_bytes,
-                        static_cast<size_t>(n_row), cudaMemcpyDeviceToHost, stream);
+  const cudaError_t status = cudaMemcpy2DAsync(to.data(), row_bytes, from, sizeof(T) * static_cast<size_t>(stride),
+                                               row_bytes, static_cast<size_t>(n_row), cudaMemcpyDeviceToHost, stream);
   return status == cudaSuccess ? cudaStreamSynchronize(stream) : status;
 }
 

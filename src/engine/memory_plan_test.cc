@@ -110,9 +110,9 @@ TEST(PlanMemory, AbsurdNumbersDoNotWrapAround) {
 
 TEST(PlanMemory, ADemoFitsInLittleMemory) {
   const MemoryNeed need = {.model = "demo",
-                     .footprint = {.weight_bytes = 36 * kMiB, .kv_bytes_per_token = 8192, .workspace_bytes = 0},
-                     .n_ctx_train = 2048,
-                     .ctx = std::nullopt};
+                           .footprint = {.weight_bytes = 36 * kMiB, .kv_bytes_per_token = 8192, .workspace_bytes = 0},
+                           .n_ctx_train = 2048,
+                           .ctx = std::nullopt};
   EXPECT_EQ(plan_memory(need, host_room(100 * kMiB))->n_ctx, 2048);
 }
 

@@ -15,6 +15,7 @@
 // integer's bits are an f16 subnormal, integer times 2^-24, and the tensor cores take subnormals as they are.
 #pragma once
 
+#include "cuda/context.h"
 #include "cuda/kernels/device.cuh"
 #include "cuda/kernels/limits.h"
 #include "cuda/kernels/rows.cuh"
@@ -25,12 +26,6 @@ namespace tercet::cuda {
 inline constexpr float kTwo24 = 16777216.0F;  // what a subnormal's bits are multiplied by to be the integer
 inline constexpr float kTwo20 = 1048576.0F;   // the same, four bits higher
 
-// x in shared memory.
-struct OneRow {
-  half* x;         // [cols] canonical
-  float* sum16;    // [cols / 16] sums of the rounded values, still scaled
-  float* inverse;  // [cols / 256] what a block's products are multiplied by
-};
 __host__ __device__ constexpr size_t one_row_bytes(int cols) { return size_t(cols) * 2 + cols / 16 * 4 + cols / 256 * 16; }
 __device__ __forceinline__ OneRow carve_one(unsigned char* memory, int cols) {
   OneRow row;
@@ -41,9 +36,10 @@ __device__ __forceinline__ OneRow carve_one(unsigned char* memory, int cols) {
 }
 
 // Brings this lane's eight columns of a block to shared memory; the whole warp works on one block.
-__device__ __forceinline__ void put_block(const OneRow& row, int block, const Eight& v) {
+// `largest`: what no magnitude in the block exceeds.
+__device__ __forceinline__ void put_block(const OneRow& row, int block, const Eight& v, float largest) {
   const int lane = threadIdx.x % 32;
-  const PowerOfTwo power = to_f16_range(warp_max(largest_magnitude(v)));
+  const PowerOfTwo power = to_f16_range(largest);
   const uint4 packed = to_f16(v, power.scale);
   *reinterpret_cast<uint4*>(row.x + 256 * block + 8 * lane) = packed;
   float sum = 0;
@@ -54,6 +50,15 @@ __device__ __forceinline__ void put_block(const OneRow& row, int block, const Ei
   sum += __shfl_xor_sync(kFullWarp, sum, 4);  // the other step pair of the same 16 columns
   if (lane / 4 % 2 == 0) row.sum16[16 * block + first_column(lane) / 16] = sum;
   if (lane == 0) row.inverse[block] = power.inverse;
+}
+
+// One block from device memory, where another kernel put it, to shared memory.
+__device__ __forceinline__ void fetch_block(const OneRow& to, const OneRow& from, int block) {
+  const int lane = threadIdx.x % 32;
+  reinterpret_cast<uint4*>(to.x + 256 * block)[lane] = __ldcg(reinterpret_cast<const uint4*>(from.x + 256 * block) + lane);
+  if (lane < 16) to.sum16[16 * block + lane] = __ldcg(from.sum16 + 16 * block + lane);
+  if (lane == 16) to.inverse[block] = __ldcg(from.inverse + block);
+  __syncwarp();
 }
 
 // A layout's way to a product of one row. Of lane 4 g + t, as everywhere: rows g and g + 8 of the tile.
@@ -297,54 +302,64 @@ __device__ __forceinline__ void put_sums(float* to, float (&sum)[2]) {
   }
 }
 
-// What a thread holds of x between its loads and the block's sum of squares: kLoads times eight columns.
-template <int kLoads>
+// A warp's own blocks of x, first .. first + kUnits - 1, from their loads to shared memory: no warp waits for another.
+template <int kUnits>
 struct OneInput {
-  Eight x[kLoads], norm[kLoads];
+  Eight x[kUnits], norm[kUnits];
+  float most[kUnits];  // how large a normalised block can become: sqrt(cols) times its largest weight
 
-  __device__ __forceinline__ static int block_of(int i) { return static_cast<int>(threadIdx.x + i * blockDim.x) / 32; }
-  __device__ __forceinline__ static int column_of(int i) {
-    return 256 * block_of(i) + first_column(threadIdx.x % 32);
-  }
   // The norm's weights come before the wait.
-  __device__ __forceinline__ void load_norm(const float* weights, int cols) {
+  __device__ __forceinline__ void load_norm(const float* weights, int cols, int first) {
 #pragma unroll
-    for (int i = 0; i < kLoads; ++i) {
-      norm[i] = {{1, 1, 1, 1}, {1, 1, 1, 1}};
-      if (weights == nullptr || block_of(i) >= cols / 256) continue;
-      const auto* p = reinterpret_cast<const float4*>(weights + column_of(i));
-      norm[i] = {__ldg(p), __ldg(p + 1)};
+    for (int u = 0; u < kUnits; ++u) {
+      if (weights == nullptr || first + u >= cols / 256) continue;
+      const auto* p = reinterpret_cast<const float4*>(weights + 256 * (first + u) + first_column(threadIdx.x % 32));
+      norm[u] = {__ldg(p), __ldg(p + 1)};
+      most[u] = warp_max(largest_magnitude(norm[u])) * sqrtf(static_cast<float>(cols));
     }
   }
-  __device__ __forceinline__ void load(const float* from, int cols) {
+  __device__ __forceinline__ void load(const float* from, int cols, int first) {
 #pragma unroll
-    for (int i = 0; i < kLoads; ++i)
-      if (block_of(i) < cols / 256) x[i] = load_eight(from + column_of(i));
+    for (int u = 0; u < kUnits; ++u)
+      if (first + u < cols / 256) x[u] = load_eight(from + 256 * (first + u) + first_column(threadIdx.x % 32));
   }
-  // Leaves the row in shared memory, after a barrier. `scratch`: a float for each warp.
-  __device__ __forceinline__ void put(const OneRow& row, int cols, bool is_normed, float eps, float* scratch,
+  __device__ __forceinline__ float squares(int cols, int first) const {
+    float sum = 0;
+#pragma unroll
+    for (int u = 0; u < kUnits; ++u)
+      if (first + u < cols / 256) sum += sum_of_squares(x[u]);
+    return sum;
+  }
+  // Puts x, or rms_norm(x) with its scale, where this warp finds it.
+  __device__ __forceinline__ void put(const OneRow& row, int cols, int first, bool is_normed, float scale,
                                       float* tap) const {
-    float scale = 1;
-    if (is_normed) {
-      float sum = 0;
 #pragma unroll
-      for (int i = 0; i < kLoads; ++i)
-        if (block_of(i) < cols / 256) sum += sum_of_squares(x[i]);
-      scale = rms_scale(block_sum(sum, scratch, static_cast<int>(blockDim.x / 32)), cols, eps);
-    }
-#pragma unroll
-    for (int i = 0; i < kLoads; ++i) {
-      if (block_of(i) >= cols / 256) break;
-      const Eight v = is_normed ? normalised(x[i], scale, norm[i]) : x[i];
+    for (int u = 0; u < kUnits; ++u) {
+      if (first + u >= cols / 256) break;
+      const Eight v = is_normed ? normalised(x[u], scale, norm[u]) : x[u];
       if (tap != nullptr) {
-        auto* out = reinterpret_cast<float4*>(tap + column_of(i));
+        auto* out = reinterpret_cast<float4*>(tap + 256 * (first + u) + first_column(threadIdx.x % 32));
         out[0] = v.a;
         out[1] = v.b;
       }
-      put_block(row, block_of(i), v);
+      put_block(row, first + u, v, is_normed ? most[u] : warp_max(largest_magnitude(v)));
     }
-    __syncthreads();
+    __syncwarp();
   }
 };
+
+// The sum of the squares of x, which its last writers left behind, 16 columns each. The same bits in every warp.
+__device__ __forceinline__ float sum_squares(const float* squares, int cols) {
+  float sum = 0;
+  for (int i = threadIdx.x % 32; i < cols / 16; i += 32) sum += __ldcg(squares + i);
+  return warp_sum(sum);
+}
+// Leaves them behind: lanes 0 .. 15 of a warp have a value each.
+__device__ __forceinline__ void put_squares(float* squares, int tile, float value) {
+  float sum = value * value;
+#pragma unroll
+  for (int i = 8; i > 0; i /= 2) sum += __shfl_xor_sync(0xFFFFU, sum, i);
+  if (threadIdx.x == 0) squares[tile] = sum;
+}
 
 }  // namespace tercet::cuda

@@ -5,15 +5,16 @@
 
 namespace tercet::cuda {
 
-inline constexpr int kPageSize = 64;     // tokens; the attention kernels' tile
-inline constexpr int kMaxSplit = 64;     // parts that one sequence's keys are cut into while decoding
-inline constexpr int kDecodeGroup = 8;   // query heads a KV head, at most, on the tensor cores
-inline constexpr int kChunkRows = 128;   // tokens of a piece of a prompt times the heads of a group, at most
-inline constexpr int kGemvMaxRow = 8;    // up to here a product is bound by its weights, and by latency
-inline constexpr int kMaxOneWarp = 8;    // warps of the kernels for one row
-inline constexpr int kMaxOneBlock = 32;  // blocks of 256 columns of a row that they take
-inline constexpr int kGeneralRows = 8;   // rows of activations a tile of the general kernel
-inline constexpr int kMaxChoice = 32;    // experts a row: their weights are one warp's
+inline constexpr int kPageSize = 64;    // tokens; the attention kernels' tile
+inline constexpr int kMaxSplit = 64;    // parts that one sequence's keys are cut into while decoding
+inline constexpr int kDecodeGroup = 8;  // query heads a KV head, at most, on the tensor cores
+inline constexpr int kChunkRows = 128;  // tokens of a piece of a prompt times the heads of a group, at most
+inline constexpr int kGemvMaxRow = 8;   // up to here a product is bound by its weights, and by latency
+inline constexpr int kMaxOneWarp = 8;   // warps of the kernels for one row
+inline constexpr int kMaxOneUnits = 4;  // blocks of 256 columns a warp
+inline constexpr int kMaxOneBlock = kMaxOneWarp * kMaxOneUnits;  // of a row
+inline constexpr int kGeneralRows = 8;                           // rows of activations a tile of the general kernel
+inline constexpr int kMaxChoice = 32;                            // experts a row: their weights are one warp's
 inline constexpr int kMaxRanked = 512;   // experts that one row's choice is ranked among by every block
 inline constexpr int kMaxDownWarp = 12;  // warps of one row's down
 inline constexpr int kMaxDownUnits = 4;  // and their blocks of 256 columns
