@@ -45,9 +45,20 @@ __global__ void heads_kernel(HeadArgs p) {
     const bool is_q = head < p.n_head;
     float* at = row + head * d;
     float v[kPer];
+    float norm[kPer];
+    float c[kPer / 2];
+    float t[kPer / 2];
 #pragma unroll
-    for (int j = 0; j < kPer; ++j) v[j] = __ldcg(at + lane + 32 * j);
-    norm_and_rotate<kPer>(v, is_q ? p.q_norm : p.k_norm, p.eps, cosine, sine);
+    for (int j = 0; j < kPer; ++j) {
+      v[j] = __ldcg(at + lane + 32 * j);
+      norm[j] = __ldg((is_q ? p.q_norm : p.k_norm) + lane + 32 * j);
+    }
+#pragma unroll
+    for (int j = 0; j < kPer / 2; ++j) {
+      c[j] = __ldcg(cosine + lane + 32 * j);
+      t[j] = __ldcg(sine + lane + 32 * j);
+    }
+    turn_head<kPer>(v, norm, p.eps, c, t);
 #pragma unroll
     for (int j = 0; j < kPer; ++j) {
       at[lane + 32 * j] = v[j];

@@ -83,8 +83,9 @@ class CudaBackend final : public backend::Backend {
         limits_(limits),
         device_(options.device),
         device_name_(properties.name),
+        n_multiprocessor_(properties.multiProcessorCount),
         weights_(std::move(weights)),
-        stages_(model_->config, *weights_, options.precision, properties.multiProcessorCount) {}
+        stages_(model_->config, *weights_, options.precision, n_multiprocessor_) {}
 
   ~CudaBackend() override {
     (void)cudaSetDevice(device_);
@@ -128,6 +129,7 @@ class CudaBackend final : public backend::Backend {
   backend::Limits limits_;
   int device_;
   std::string device_name_;
+  int n_multiprocessor_;
   std::unique_ptr<Weights> weights_;
   Stages stages_;
   Stream stream_;
@@ -234,7 +236,7 @@ StepPlan CudaBackend::plan_of(const Batch& batch) const {
   // Powers of two, so that a growing sequence meets few new shapes.
   plan.page_stride = 4;
   while (plan.page_stride < most_page) plan.page_stride *= 2;
-  plan.n_split = choose_split(plan.n_decode * c.n_head_kv, plan.page_stride);
+  plan.n_split = choose_split(plan.n_decode * c.n_head_kv, plan.page_stride, n_multiprocessor_);
   return plan;
 }
 

@@ -135,12 +135,14 @@ __global__ void __launch_bounds__(kRouteThread)
   }
 }
 
-// Prompts: 16 rows by 64 experts a block, 256 threads with four rows of an expert each.
-//   logits[r, e] = W_e . h_r   shared: 64 columns of both, twice   sum: f32, four at a time, in the order of k
+// Prompts: 16 rows by 128 experts by a part of the columns a block; a thread has four rows of two experts. Who chooses adds
+// the parts up, in order.
+//   logits[part, r, e] = W_e . h_r over the part   shared: 64 columns of both, twice   sum: f32, four at a time, in the
+//   order of k
 constexpr int kPromptRows = 16;
-constexpr int kPromptExperts = 64;
+constexpr int kPromptExperts = 128;
 constexpr int kPromptCols = 64;
-constexpr int kPromptStride = kPromptCols + 4;  // floats
+constexpr int kPromptStride = kPromptCols + 4;  // floats: neighbouring rows begin in other banks
 constexpr size_t kPromptShared = size_t{2} * (kPromptRows + kPromptExperts) * kPromptStride * sizeof(float);
 
 __global__ void __launch_bounds__(kRouteThread)
@@ -150,8 +152,10 @@ __global__ void __launch_bounds__(kRouteThread)
   grid_wait();
   const int first_row = kPromptRows * static_cast<int>(blockIdx.x);
   const int first_expert = kPromptExperts * static_cast<int>(blockIdx.y);
+  const int per_part = (d_model / 4 + kRouteParts - 1) / kRouteParts * 4;
+  const int begin = per_part * static_cast<int>(blockIdx.z);
+  const int end = min(d_model, begin + per_part);
   const int e = threadIdx.x / 4;
-  const int rows = threadIdx.x % 4 * 4;
   constexpr int kStage = (kPromptRows + kPromptExperts) * kPromptStride;
   const auto fetch = [&](int k, int stage) {
     for (int i = threadIdx.x; i < (kPromptRows + kPromptExperts) * (kPromptCols / 4); i += kRouteThread) {
@@ -159,47 +163,62 @@ __global__ void __launch_bounds__(kRouteThread)
       const int c = i % (kPromptCols / 4) * 4;
       const bool is_h = r < kPromptRows;
       const int64_t at = is_h ? min(first_row + r, n_row - 1) : min(first_expert + r - kPromptRows, n_expert - 1);
-      const int n = max(0, min(16, 4 * (d_model - k - c)));
-      copy_async(tile + stage * kStage + r * kPromptStride + c,
-                 (is_h ? h : router) + at * d_model + (n > 0 ? k + c : 0), n);
+      const int n = max(0, min(16, 4 * (end - k - c)));
+      copy_async(tile + stage * kStage + r * kPromptStride + c, (is_h ? h : router) + at * d_model + (n > 0 ? k + c : 0), n);
     }
     commit_async();
   };
-  float4 sum[4] = {};
-  fetch(0, 0);
-  for (int k = 0, stage = 0; k < d_model; k += kPromptCols, stage ^= 1) {
+  float4 sum[2][4] = {};
+  fetch(begin, 0);
+  for (int k = begin, stage = 0; k < end; k += kPromptCols, stage ^= 1) {
     wait_async<0>();
     __syncthreads();
-    if (k + kPromptCols < d_model) fetch(k + kPromptCols, stage ^ 1);
-    const float* x = tile + stage * kStage + rows * kPromptStride;
+    if (k + kPromptCols < end) fetch(k + kPromptCols, stage ^ 1);
+    const float* x = tile + stage * kStage + threadIdx.x % 4 * kPromptStride;
     const float* w = tile + stage * kStage + (kPromptRows + e) * kPromptStride;
 #pragma unroll 4
     for (int i = 0; i < kPromptCols; i += 4) {
-      const float4 a = *reinterpret_cast<const float4*>(w + i);
+      float4 b[4];
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const float4 b = *reinterpret_cast<const float4*>(x + r * kPromptStride + i);
-        sum[r].x = fmaf(a.x, b.x, sum[r].x);
-        sum[r].y = fmaf(a.y, b.y, sum[r].y);
-        sum[r].z = fmaf(a.z, b.z, sum[r].z);
-        sum[r].w = fmaf(a.w, b.w, sum[r].w);
+      for (int r = 0; r < 4; ++r) b[r] = *reinterpret_cast<const float4*>(x + 4 * r * kPromptStride + i);
+#pragma unroll
+      for (int m = 0; m < 2; ++m) {
+        const float4 a = *reinterpret_cast<const float4*>(w + m * (kPromptExperts / 2) * kPromptStride + i);
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+          sum[m][r].x = fmaf(a.x, b[r].x, sum[m][r].x);
+          sum[m][r].y = fmaf(a.y, b[r].y, sum[m][r].y);
+          sum[m][r].z = fmaf(a.z, b[r].z, sum[m][r].z);
+          sum[m][r].w = fmaf(a.w, b[r].w, sum[m][r].w);
+        }
       }
     }
   }
 #pragma unroll
-  for (int r = 0; r < 4; ++r)
-    if (first_row + rows + r < n_row && first_expert + e < n_expert)
-      logits[int64_t{first_row + rows + r} * n_expert + first_expert + e] =
-          (sum[r].x + sum[r].y) + (sum[r].z + sum[r].w);
+  for (int m = 0; m < 2; ++m)
+#pragma unroll
+    for (int r = 0; r < 4; ++r) {
+      const int row = first_row + static_cast<int>(threadIdx.x % 4) + 4 * r;
+      const int expert = first_expert + e + m * (kPromptExperts / 2);
+      const float4& s = sum[m][r];
+      if (row < n_row && expert < n_expert)
+        logits[(int64_t{blockIdx.z} * n_row + row) * n_expert + expert] = (s.x + s.y) + (s.z + s.w);
+    }
 }
 
 // A warp a row: k times the first of the largest.
-__global__ void choose_kernel(const float* logits, int n_row, int n_expert, int k, int32_t* ids, float* weights) {
+__global__ void choose_kernel(const float* logits, int n_part, int n_row, int n_expert, int k, int32_t* ids,
+                              float* weights) {
   grid_launch_next();
   grid_wait();
   const int r = static_cast<int>(blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32);
   if (r >= n_row) return;
-  choose_experts(logits + int64_t{r} * n_expert, n_expert, k, ids + r * k, weights + r * k);
+  const auto logit = [&](int e) {
+    float sum = __ldcg(logits + int64_t{r} * n_expert + e);
+    for (int part = 1; part < n_part; ++part) sum += __ldcg(logits + (int64_t{part} * n_row + r) * n_expert + e);
+    return sum;
+  };
+  choose_experts(logit, n_expert, k, ids + r * k, weights + r * k);
 }
 
 // A block an expert: its slots in order, and its tiles. Every block counts all slots, so none waits for another.
@@ -283,7 +302,8 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
     const Product product = {&w.gate_inp, b.router, config_.n_expert, false};
     if (is_f32)
       launch("route", route_prompt_kernel,
-             dim3((n_row + kPromptRows - 1) / kPromptRows, (config_.n_expert + kPromptExperts - 1) / kPromptExperts),
+             dim3((n_row + kPromptRows - 1) / kPromptRows, (config_.n_expert + kPromptExperts - 1) / kPromptExperts,
+                  kRouteParts),
              kRouteThread, kPromptShared, reinterpret_cast<const float*>(w.gate_inp.quants),
              static_cast<const float*>(b.h), n_row, config_.d_model, config_.n_expert, b.router);
     else
@@ -291,8 +311,8 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   }
   tap(Tap::kFfnNorm, layer.index, b.h, n_row, config_.d_model);
   if (takes_one_row()) return;  // the choice is in the experts' first kernel, and so are its taps
-  launch("choose", choose_kernel, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router), n_row, config_.n_expert,
-         k, b.ids, b.weights);
+  launch("choose", choose_kernel, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router),
+         is_f32 && !few ? kRouteParts : 1, n_row, config_.n_expert, k, b.ids, b.weights);
   tap_ids(Tap::kFfnMoeTopk, layer.index, b.ids, n_row, k);
   tap(Tap::kFfnMoeWeightsNorm, layer.index, b.weights, n_row, k);
 }

@@ -34,7 +34,7 @@ Workspace place_workspace(const model::Config& config, int max_row, int max_sequ
   take(b.a, n_row * c.d_q());
   take(b.partial, int64_t{max_sequence} * c.n_head * kMaxSplit * (c.d_head + 2));
   take(b.ticket, int64_t{max_sequence} * c.n_head_kv);
-  take(b.router, n_row * c.n_expert);
+  take(b.router, kRouteParts * n_row * c.n_expert);
   take(b.ids, n_slot);
   take(b.weights, n_slot);
   take(b.slot_row, n_slot);

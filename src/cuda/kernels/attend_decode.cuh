@@ -1,6 +1,6 @@
 // Owns attention for sequences that decode: one row each, f16 keys and values, all heads of a KV head at once.
 //
-//   launch: a block of 4 warps for (split, KV head, row); a warp takes every fourth 32 positions of its block's share
+//   launch: a block of 8 warps for (split, KV head, row); a warp takes every eighth 32 positions of its block's share
 //   shared: q as f16, [8][d + 32]; then each warp's sums
 //   sum: f32; online softmax in powers of two, within a warp over its positions in order, then warps in order, then splits
 //   in order, by the last block of a (row, KV head) to finish
@@ -11,7 +11,7 @@
 
 namespace tercet::cuda {
 
-inline constexpr int kDecodeWarp = 4;
+inline constexpr int kDecodeWarp = 8;
 inline constexpr int kDecodeThread = 32 * kDecodeWarp;
 inline constexpr int kDecodeSpan = 32;   // positions that a warp takes at a time
 
@@ -39,66 +39,86 @@ struct DecodeShared {
   half key[kHead], value[kHead];
 };
 
-// Brings q's heads to shared memory, and this step's key and value there and to the cache where `owns_last`.
+// A head's values and what turns them, in one warp's registers: all loads before the first use, since each is a trip to the
+// second-level cache. What is weights comes before the wait.
+template <int kPer>
+struct DecodeHead {
+  float x[kPer] = {}, norm[kPer];
+  float cosine[kPer / 2], sine[kPer / 2];
+
+  __device__ __forceinline__ void load_norm(const float* from) {
+#pragma unroll
+    for (int j = 0; j < kPer; ++j) norm[j] = __ldg(from + threadIdx.x % 32 + 32 * j);
+  }
+  __device__ __forceinline__ void load(const float* from, const float* cosines, const float* sines) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int j = 0; j < kPer; ++j) x[j] = __ldcg(from + lane + 32 * j);
+#pragma unroll
+    for (int j = 0; j < kPer / 2; ++j) {
+      cosine[j] = __ldcg(cosines + lane + 32 * j);
+      sine[j] = __ldcg(sines + lane + 32 * j);
+    }
+  }
+  __device__ __forceinline__ void norm_and_rotate(float eps) { turn_head<kPer>(x, norm, eps, cosine, sine); }
+};
+
+// Brings q's heads to shared memory, a warp each, and this step's key and value there and to the cache where `owns_last`.
 template <int kHead>
-__device__ __forceinline__ void decode_prologue(const DecodeAttention& p, DecodeShared<kHead>& s, int row, int kv_head,
-                                                int position, int page, bool owns_last, bool first) {
-  constexpr int kPer = kHead / 32;
-  constexpr int kTurns = kDecodeGroup / kDecodeWarp;
-  const int warp = threadIdx.x / 32;
-  const int lane = threadIdx.x % 32;
-  const int group = p.n_head / p.n_head_kv;
-  const int64_t width = int64_t{p.n_head + 2 * p.n_head_kv} * kHead;
-  const float* from = p.qkv + row * width;
-  const float* cosine = p.cosine + row * (kHead / 2);
-  const float* sine = p.sine + row * (kHead / 2);
-  const float* key = from + (p.n_head + kv_head) * kHead;
-  const float* value = key + p.n_head_kv * kHead;
-  const bool brings_key = owns_last && warp == kDecodeWarp - 1;
-  // All loads first: they are what takes time.
-  float q[kTurns][kPer] = {};
-  float k[kPer] = {};
-  float v[kPer] = {};
+struct DecodePrologue {
+  static constexpr int kPer = kHead / 32;
+  static_assert(kDecodeGroup == kDecodeWarp);
+  DecodeHead<kPer> q, k;
+  bool brings_key;
+
+  __device__ __forceinline__ DecodePrologue(const DecodeAttention& p, bool owns_last)
+      : brings_key(owns_last && threadIdx.x / 32 == kDecodeWarp - 1) {
+    q.load_norm(p.q_norm);
+    if (brings_key) k.load_norm(p.k_norm);
+  }
+
+  __device__ __forceinline__ void run(const DecodeAttention& p, DecodeShared<kHead>& s, int row, int kv_head, int position,
+                                      int page, bool first) {
+    const int h = threadIdx.x / 32;
+    const int lane = threadIdx.x % 32;
+    const int group = p.n_head / p.n_head_kv;
+    const int64_t width = int64_t{p.n_head + 2 * p.n_head_kv} * kHead;
+    const float* from = p.qkv + row * width;
+    const float* cosine = p.cosine + row * (kHead / 2);
+    const float* sine = p.sine + row * (kHead / 2);
+    const float* value = from + (p.n_head + p.n_head_kv + kv_head) * kHead;
+    float v[kPer];
+    if (h < group) q.load(from + (kv_head * group + h) * kHead, cosine, sine);
+    if (brings_key) {
+      k.load(from + (p.n_head + kv_head) * kHead, cosine, sine);
 #pragma unroll
-  for (int i = 0; i < kTurns; ++i)
-#pragma unroll
-    for (int j = 0; j < kPer; ++j)
-      if (warp + i * kDecodeWarp < group)
-        q[i][j] = __ldcg(from + (kv_head * group + warp + i * kDecodeWarp) * kHead + lane + 32 * j);
-  if (brings_key)
-#pragma unroll
-    for (int j = 0; j < kPer; ++j) {
-      k[j] = __ldcg(key + lane + 32 * j);
-      v[j] = __ldcg(value + lane + 32 * j);
+      for (int j = 0; j < kPer; ++j) v[j] = __ldcg(value + lane + 32 * j);
     }
-#pragma unroll
-  for (int i = 0; i < kTurns; ++i) {
-    const int h = warp + i * kDecodeWarp;
-    norm_and_rotate<kPer>(q[i], p.q_norm, p.eps, cosine, sine);
+    if (h < group) q.norm_and_rotate(p.eps);
 #pragma unroll
     for (int j = 0; j < kPer; ++j) {
-      s.q[h][lane + 32 * j] = h < group ? __float2half_rn(q[i][j] * p.q_scale) : half(0);
+      s.q[h][lane + 32 * j] = h < group ? __float2half_rn(q.x[j] * p.q_scale) : half(0);
       if (p.heads != nullptr && first && h < group)
-        p.heads[row * width + (kv_head * group + h) * kHead + lane + 32 * j] = q[i][j];
+        p.heads[row * width + (kv_head * group + h) * kHead + lane + 32 * j] = q.x[j];
+    }
+    if (!brings_key) return;
+    k.norm_and_rotate(p.eps);
+    half* keys = page_keys<half>(p.kv, p.n_head_kv, kHead, p.layer, page, kv_head);
+    half* values = keys + kPageSize * kHead;
+    const int at = position % kPageSize;
+#pragma unroll
+    for (int j = 0; j < kPer; ++j) {
+      const int d = lane + 32 * j;
+      s.key[d] = __float2half_rn(k.x[j]);
+      s.value[d] = __float2half_rn(v[j]);
+      keys[at * kHead + d] = s.key[d];
+      values[d * kPageSize + at] = s.value[d];
+      if (p.heads == nullptr) continue;
+      p.heads[row * width + (p.n_head + kv_head) * kHead + d] = k.x[j];
+      p.heads[row * width + (p.n_head + p.n_head_kv + kv_head) * kHead + d] = v[j];
     }
   }
-  if (!brings_key) return;
-  norm_and_rotate<kPer>(k, p.k_norm, p.eps, cosine, sine);
-  half* keys = page_keys<half>(p.kv, p.n_head_kv, kHead, p.layer, page, kv_head);
-  half* values = keys + kPageSize * kHead;
-  const int at = position % kPageSize;
-#pragma unroll
-  for (int j = 0; j < kPer; ++j) {
-    const int d = lane + 32 * j;
-    s.key[d] = __float2half_rn(k[j]);
-    s.value[d] = __float2half_rn(v[j]);
-    keys[at * kHead + d] = s.key[d];
-    values[d * kPageSize + at] = s.value[d];
-    if (p.heads == nullptr) continue;
-    p.heads[row * width + (p.n_head + kv_head) * kHead + d] = k[j];
-    p.heads[row * width + (p.n_head + p.n_head_kv + kv_head) * kHead + d] = v[j];
-  }
-}
+};
 
 // One warp's running softmax over positions. Of lane 4 g + t: out[n] are values 8 n + 2 t, + 1 of head g.
 template <int kHead>
@@ -220,7 +240,7 @@ __device__ __forceinline__ void attend_span(DecodeState<kHead>& state, const uin
 }
 
 template <int kHead>
-__global__ void __launch_bounds__(kDecodeThread) attend_decode_kernel(DecodeAttention p) {
+__global__ void __launch_bounds__(kDecodeThread, 1) attend_decode_kernel(DecodeAttention p) {
   extern __shared__ __align__(16) unsigned char memory[];
   __shared__ float factor[kDecodeGroup][kMaxSplit];
   __shared__ float inverse[kDecodeGroup];
@@ -249,11 +269,13 @@ __global__ void __launch_bounds__(kDecodeThread) attend_decode_kernel(DecodeAtte
   DecodeSpan<kHead> span;
   int at = first_span + warp;
   if (at < last_span) span.load(keys_of(at), at * kDecodeSpan);
+  DecodePrologue<kHead> prologue(p, last_span == n_span && split < n_used);
+  const int last_page = pages[position / kPageSize];
   grid_wait();
   if (split >= n_used) return;
 
   auto& s = *reinterpret_cast<DecodeShared<kHead>*>(memory);
-  decode_prologue<kHead>(p, s, row, kv_head, position, pages[position / kPageSize], last_span == n_span, split == 0);
+  prologue.run(p, s, row, kv_head, position, last_page, split == 0);
   __syncthreads();
   uint32_t q[kHead / 16][2];
 #pragma unroll

@@ -17,8 +17,9 @@ __device__ __forceinline__ float choice_weight(float logit, float largest, int k
   return e / warp_sum(e);
 }
 
-// One warp, one row. ids and weights: [k], k <= kMaxChoice.
-__device__ __forceinline__ void choose_experts(const float* logits, int n_expert, int k, int32_t* ids, float* weights) {
+// One warp, one row: logit(e) is expert e's. ids and weights: [k], k <= kMaxChoice.
+template <class Logit>
+__device__ __forceinline__ void choose_experts(Logit&& logit_of, int n_expert, int k, int32_t* ids, float* weights) {
   const int lane = threadIdx.x % 32;
   float chosen = 0;   // lane i: the logit of choice i
   float largest = 0;  // of all
@@ -28,7 +29,7 @@ __device__ __forceinline__ void choose_experts(const float* logits, int n_expert
     float best = 0;
     int best_id = n_expert;
     for (int e = lane; e < n_expert; e += 32) {
-      const float key = choice_key(__ldcg(logits + e));
+      const float key = choice_key(logit_of(e));
       if (last_id >= 0 && !(key < last || (key == last && e > last_id))) continue;
       if (best_id == n_expert || key > best) {
         best = key;
@@ -47,7 +48,7 @@ __device__ __forceinline__ void choose_experts(const float* logits, int n_expert
     }
     last = best;
     last_id = best_id;
-    const float logit = __ldcg(logits + best_id);
+    const float logit = logit_of(best_id);
     if (i == 0) largest = logit;
     if (lane == i) {
       chosen = logit;

@@ -6,26 +6,24 @@
 
 namespace tercet::cuda {
 
-// One head's value i = lane + 32 j in v[j], j < d / 32: its RMS norm, then RoPE in NEOX's pairing (i with i + d / 2).
+// One head's value i = lane + 32 j in v[j], j < d / 32: its RMS norm, then RoPE in NEOX's pairing (i with i + d / 2). The
+// norm's weights and the angles lie as the values do.
 //   launch: one warp   sum: f32, a fixed tree
 template <int kPer>
-__device__ __forceinline__ void norm_and_rotate(float (&v)[kPer], const float* norm, float eps, const float* cosine,
-                                                const float* sine) {
-  const int lane = threadIdx.x % 32;
+__device__ __forceinline__ void turn_head(float (&v)[kPer], const float (&norm)[kPer], float eps,
+                                          const float (&cosine)[kPer / 2], const float (&sine)[kPer / 2]) {
   float sum = 0;
 #pragma unroll
   for (int j = 0; j < kPer; ++j) sum = fmaf(v[j], v[j], sum);
   const float scale = 1.0F / sqrtf(warp_sum(sum) / (32 * kPer) + eps);
 #pragma unroll
-  for (int j = 0; j < kPer; ++j) v[j] = v[j] * scale * __ldg(norm + lane + 32 * j);
+  for (int j = 0; j < kPer; ++j) v[j] = v[j] * scale * norm[j];
 #pragma unroll
   for (int j = 0; j < kPer / 2; ++j) {
-    const float c = __ldcg(cosine + lane + 32 * j);
-    const float s = __ldcg(sine + lane + 32 * j);
     const float x = v[j];
     const float y = v[j + kPer / 2];
-    v[j] = x * c - y * s;
-    v[j + kPer / 2] = y * c + x * s;
+    v[j] = x * cosine[j] - y * sine[j];
+    v[j + kPer / 2] = y * cosine[j] + x * sine[j];
   }
 }
 

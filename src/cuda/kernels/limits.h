@@ -15,15 +15,16 @@ inline constexpr int kMaxOneUnits = 4;  // blocks of 256 columns a warp
 inline constexpr int kMaxOneBlock = kMaxOneWarp * kMaxOneUnits;  // of a row
 inline constexpr int kGeneralRows = 8;                           // rows of activations a tile of the general kernel
 inline constexpr int kMaxChoice = 32;                            // experts a row: their weights are one warp's
+inline constexpr int kRouteParts = 4;   // parts of the columns that a prompt's router logits are summed in
 inline constexpr int kMaxRanked = 512;   // experts that one row's choice is ranked among by every block
 inline constexpr int kMaxDownWarp = 12;  // warps of one row's down
 inline constexpr int kMaxDownUnits = 4;  // and their blocks of 256 columns
 
-// How many parts the keys of sequences of up to n_page pages are cut into. A block takes 4 x 32 positions at a time, two
-// such rounds hide its latency, and beyond about 264 blocks (two a multiprocessor of a large device) more do not help.
-inline int choose_split(int n_head_of_all, int n_page) {
+// How many parts the keys of sequences of up to n_page pages are cut into. A block takes 8 x 32 positions at a time, and
+// one a multiprocessor is what their registers allow.
+inline int choose_split(int n_head_of_all, int n_page, int n_multiprocessor) {
   const int by_length = std::max(1, n_page * kPageSize / 256);
-  const int by_device = std::max(1, 264 / std::max(1, n_head_of_all));
+  const int by_device = std::max(1, n_multiprocessor / std::max(1, n_head_of_all));
   return std::min({by_length, by_device, kMaxSplit});
 }
 
