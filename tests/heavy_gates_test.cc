@@ -1,42 +1,25 @@
 // The three gates of docs/stages.md#gates on models of noise: long contexts, the shapes and the depth of a 30B model.
-// Minutes and up to 20 GB of memory each, so that only `make heavy` runs them.
-#include <gtest/gtest.h>
-
+// Minutes and up to 20 GB of memory each, so that only `make heavy` runs them. Those of a GPU are Skipped without one.
 #include "cpu/cpu.h"
-#include "support/gates.h"
+#include "cuda/cuda.h"
+#include "suites/gates.h"
 
 namespace tercet::tests {
 namespace {
 
-using backend::Precision;
 using model::SyntheticSize;
 
-constexpr Precision kAll[] = {Precision::kExact, Precision::kHigh, Precision::kFast};
-
-struct Heavy {
-  SyntheticSize size;
-  int n_token;
-};
-
-class HeavyGates : public testing::TestWithParam<Heavy> {};
-
-TEST_P(HeavyGates, OnNoise) {
-  const auto model = synthetic_model(GetParam().size);
-  if (!model && model.error().code == Code::kOutOfMemory) GTEST_SKIP() << model.error().message;
-  ASSERT_TRUE(model) << model.error().message;
-  const auto ids = random_prompt(**model, GetParam().n_token);
-  for (const GateFigures& figures : measure_gates(cpu::kFactory, *model, ids, kAll)) {
-    expect_stage_local(figures);
-    expect_routing_forced(figures);
-    expect_free_running_on_noise(figures);
-    std::cout << figures << "\n";
-  }
+std::vector<NoiseGates> all_sizes(const Subject& subject) {
+  return {{subject, SyntheticSize::kTiny, 4096, 64},
+          {subject, SyntheticSize::kMid, 64, 64},
+          {subject, SyntheticSize::kFull, 3, 64}};
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, HeavyGates,
-                         testing::Values(Heavy{SyntheticSize::kTiny, 4096}, Heavy{SyntheticSize::kMid, 64},
-                                         Heavy{SyntheticSize::kFull, 3}),
-                         [](const auto& heavy) { return std::string(model::synthetic_size_name(heavy.param.size)); });
+INSTANTIATE_TEST_SUITE_P(Heavy, GatesOnNoise,
+                         testing::ValuesIn(all_sizes({&cpu::kFactory, backend::Precision::kExact})), noise_name);
+INSTANTIATE_TEST_SUITE_P(
+    HeavyCuda, GatesOnNoise,
+    testing::ValuesIn(all_sizes({&cuda::kFactory, backend::Precision::kExact, cuda::check_device})), noise_name);
 
 }  // namespace
 }  // namespace tercet::tests

@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "model/synthetic.h"
 #include "support/demo.h"
+#include "support/subject.h"
 
 namespace tercet::tests {
 
@@ -57,12 +58,16 @@ struct GateBounds {
   double perplexity;  // |ratio - 1|
 };
 const GateBounds& gate_bounds(backend::Precision precision);
+// Of GPUs: `exact` has sums in f32, and 2e-4; `fast` is held to what `high` promises, whose arithmetic it shares.
+const GateBounds& gpu_gate_bounds(backend::Precision precision);
+// Those of the subject's kind.
+const GateBounds& bounds_of(const Subject& subject);
 
-void expect_stage_local(const GateFigures& figures);
-void expect_routing_forced(const GateFigures& figures);
-void expect_free_running(const GateFigures& figures);
+void expect_stage_local(const GateFigures& figures, const GateBounds& bounds);
+void expect_routing_forced(const GateFigures& figures, const GateBounds& bounds);
+void expect_free_running(const GateFigures& figures, const GateBounds& bounds);
 // Of tokens that mean nothing, where a perplexity says nothing and most tops are near ties.
-void expect_free_running_on_noise(const GateFigures& figures);
+void expect_free_running_on_noise(const GateFigures& figures, const GateBounds& bounds);
 
 // A model of noise, and tokens to run on it, which mean nothing. Errors: make_synthetic's.
 Result<std::shared_ptr<const model::Model>> synthetic_model(model::SyntheticSize size);
