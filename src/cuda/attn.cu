@@ -1,6 +1,7 @@
 // attn   contract: docs/stages.md#attn   mirrors: ref/attn.cc, cpu/attn.cc
-//   a = sum_j softmax_j(q k_j / sqrt(d_head)) v_j over the row's sequence up to its own position
-//   q, a: [n_row, n_head * d_head] f32   k, v: pages of [page_size, d_head] and [d_head, page_size] f16 or f32
+//   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i n_head_kv / n_head
+//   q, a: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head] f32 or f16
+//   layout: a page's values are transposed, [n_head_kv, d_head, page_size] (context.h)
 //   launch: attend_decode.cuh, attend_chunk.cuh (f16, tensor cores) or attend_general.cuh
 //   sum: f32, a fixed order for a given length and number of splits; general: for a given length
 //   cost: reads the keys and values of every sequence once a KV head and 128 rows; bandwidth-bound while decoding

@@ -1,6 +1,6 @@
 // attn_in   contract: docs/stages.md#attn_in   mirrors: ref/attn_in.cc, cpu/attn_in.cc
-//   h = rms_norm(x); q, k = rope(rms_norm(W h)) a head; v = Wv h; k, v go to the KV cache
-//   x, h: [n_row, d_model] f32   q: [n_row, n_head * d_head] f32   k, v: [n_row, n_head_kv * d_head] f32
+//   h = rms_norm(x); q = rope(rms_norm(Wq h)); k = rope(rms_norm(Wk h)); v = Wv h; k, v to the KV cache at position
+//   x: [n_row, d_model] f32   q: [n_row, n_head, d_head] f32   k, v: [n_row, n_head_kv, d_head] f32
 //   launch: products.cu; then a warp a head. For decoding rows of the modes with f16 the second half is in attention's
 //   prologue (attn.cu), which is the only reader
 //   sum: f32, a fixed tree

@@ -223,7 +223,7 @@ StepPlan CudaBackend::plan_of(const Batch& batch) const {
   while (plan.n_decode < plan.n_row &&
          (plan.n_decode + 1 == plan.n_row || sequence_of(plan.n_decode) != sequence_of(plan.n_decode + 1)))
     ++plan.n_decode;
-  const int piece_rows = kChunkRows / (c.n_head / c.n_head_kv);
+  const int piece_rows = std::max(1, kChunkRows / (c.n_head / c.n_head_kv));
   for (int r = plan.n_decode; r < plan.n_row;) {
     int end = r;
     while (end < plan.n_row && sequence_of(end) == sequence_of(r)) ++end;
@@ -255,7 +255,7 @@ void CudaBackend::write_input(const Batch& batch, const StepPlan& plan, const In
   auto* output_row = reinterpret_cast<int32_t*>(to + at.output_row);
   for (size_t i = 0; i < batch.outputs.size(); ++i) output_row[i] = batch.outputs[i].row;
   auto* piece = reinterpret_cast<ChunkPiece*>(to + at.pieces);
-  const int piece_rows = kChunkRows / (model_->config.n_head / model_->config.n_head_kv);
+  const int piece_rows = std::max(1, kChunkRows / (model_->config.n_head / model_->config.n_head_kv));
   for (int r = plan.n_decode; r < plan.n_row;) {
     const int sequence = batch.rows[static_cast<size_t>(r)].sequence;
     int n = 0;
@@ -414,6 +414,8 @@ Status CudaBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
 Status check_shapes(const model::Config& c) {
   if (!is_head_size(c.d_head))
     return error(Code::kUnsupported, "cuda: {}: a head size of {}, want 64, 128 or 256", c.name, c.d_head);
+  if (c.n_expert > kMaxExperts)
+    return error(Code::kUnsupported, "cuda: {}: {} experts, want at most {}", c.name, c.n_expert, kMaxExperts);
   if (c.n_expert_used > kMaxChoice)
     return error(Code::kUnsupported, "cuda: {}: {} experts a token, want at most {}", c.name, c.n_expert_used,
                  kMaxChoice);

@@ -175,8 +175,9 @@ class Stages {
 
   struct Product;
   struct Rows;
-  struct OneRowLaunch;
-  void one_row(const char* name, const OneRowLaunch& p);
+  struct Launch;
+  void one_row(const char* name, const Launch& p);
+  void gemm(const char* name, const Launch& p, int width);
   // Products of one input with one to three matrices, by the kernel that suits their number and layout (products.cu).
   void normalise(const float* norm, int n_row, const int32_t* gather, bool f16);
   void to_rows16(const float* x, int n_row, int width);
@@ -186,7 +187,9 @@ class Stages {
   void attn_general(int layer, int n_row);
   void attn_decode(int layer, const LayerWeights& w, bool heads_wanted);
   void attn_chunks(int layer);
-  bool experts_need_rows16() const;
+  // How a step goes through the experts of a layer.
+  enum class ExpertPath { kOneRow, kFewRows, kManyRows, kGeneral };
+  ExpertPath expert_path(const LayerWeights& w) const;
   void group_slots(int tile_rows);  // slot_row, slot_id, tiles
   void experts_one_row(const LayerWeights& w, int layer);
   void experts_gemv(const LayerWeights& w);

@@ -66,32 +66,18 @@ __device__ __forceinline__ void gate_up_block(const GateUp& p, const Slots& slot
   }
 }
 
-// Which expert has rank `choice` among the router's logits, ties to the lower id, in every lane. Every warp finds out for
-// itself, and nobody waits for a list. kPer * 32 is n_expert at least.
+// Which expert has rank `choice` among the router's logits, in every lane. Every warp finds out for itself, and nobody waits
+// for a list. kPer * 32 is n_expert at least.
 template <int kPer>
 __device__ __forceinline__ int find_choice(const float* router, int n_expert, int choice) {
-  const int lane = threadIdx.x % 32;
-  // Integers in the order of the logits, with 0 for what is out of the game.
   uint32_t key[kPer];
 #pragma unroll
   for (int i = 0; i < kPer; ++i) {
-    const int e = lane + 32 * i;
-    const uint32_t bits = e < n_expert ? __float_as_uint(choice_key(__ldcg(router + e))) : 0;
-    key[i] = e < n_expert ? bits ^ (bits >> 31 != 0 ? 0xFFFFFFFFU : 0x80000000U) : 0U;
+    const int e = static_cast<int>(threadIdx.x % 32) + 32 * i;
+    key[i] = e < n_expert ? choice_order(__ldcg(router + e)) : 0U;
   }
   int expert = 0;
-  for (int rank = 0; rank <= choice; ++rank) {
-    uint32_t largest = 0;
-#pragma unroll
-    for (int i = 0; i < kPer; ++i) largest = max(largest, key[i]);
-    largest = __reduce_max_sync(kFullWarp, largest);
-    uint32_t id = 0xFFFFFFFFU;
-#pragma unroll
-    for (int i = kPer - 1; i >= 0; --i) id = key[i] == largest ? lane + 32 * i : id;
-    expert = static_cast<int>(__reduce_min_sync(kFullWarp, id));
-#pragma unroll
-    for (int i = 0; i < kPer; ++i) key[i] = lane + 32 * i == expert ? 0U : key[i];
-  }
+  for (int rank = 0; rank <= choice; ++rank) expert = take_largest<kPer>(key);
   return expert;
 }
 
@@ -277,7 +263,8 @@ __global__ void __launch_bounds__(256, 2) down_few_kernel(Tensor down, const Til
 }
 
 // Prompts. A warp has 16 rows of gate and the same 16 of up, so that the activation never leaves its registers.
-__global__ void __launch_bounds__(kGemmThread, 2)
+template <int kTiles>
+__global__ void __launch_bounds__(kGemmThread, gemm_blocks(kTiles))
     gate_up_gemm_kernel(Tensor gate, Tensor up, const Tile* tiles, const int32_t* n_tile, const half* rows16,
                         const float* rows_inverse, const int32_t* slot_row, float* act) {
   extern __shared__ __align__(16) half shared[];
@@ -289,16 +276,16 @@ __global__ void __launch_bounds__(kGemmThread, 2)
   const int o = 64 * static_cast<int>(blockIdx.x) + 16 * static_cast<int>(threadIdx.x / 32);
   const int64_t row[2] = {base + o, base + o};
   const int64_t last[2] = {base + gate.rows - 1, base + gate.rows - 1};
-  float sum[2][8][4] = {};
+  float sum[2][kTiles][4] = {};
   with_frag(gate.layout, [&]<class Frag>() {
-    gemm_tile<Frag>(
-        sum, gate, up, row, last, tile.n, shared, [] {},
+    gemm_tile<Frag, kTiles>(
+        sum, gate, up, row, last, tile.n, 0, gate.cols / 256, shared, [] {},
         [&](int r) { return rows16 + int64_t{__ldcg(slot_row + tile.begin + r)} * gate.cols; });
   });
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll
-  for (int c = 0; c < 8; ++c)
+  for (int c = 0; c < kTiles; ++c)
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int r = 8 * c + 2 * t + i % 2;
@@ -310,7 +297,8 @@ __global__ void __launch_bounds__(kGemmThread, 2)
     }
 }
 
-__global__ void __launch_bounds__(kGemmThread, 2)
+template <int kTiles>
+__global__ void __launch_bounds__(kGemmThread, gemm_blocks(kTiles))
     down_gemm_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile, const half* rows16,
                      const float* rows_inverse, const int32_t* slot_id, float* slot_out) {
   extern __shared__ __align__(16) half shared[];
@@ -322,16 +310,16 @@ __global__ void __launch_bounds__(kGemmThread, 2)
   const int o = kGemmTileRows * static_cast<int>(blockIdx.x) + 32 * static_cast<int>(threadIdx.x / 32);
   const int64_t row[2] = {base + o, base + o + 16};
   const int64_t last[2] = {base + down.rows - 1, base + down.rows - 1};
-  float sum[2][8][4] = {};
+  float sum[2][kTiles][4] = {};
   with_frag(down.layout, [&]<class Frag>() {
-    gemm_tile<Frag>(
-        sum, down, down, row, last, tile.n, shared, [] {},
+    gemm_tile<Frag, kTiles>(
+        sum, down, down, row, last, tile.n, 0, down.cols / 256, shared, [] {},
         [&](int r) { return rows16 + int64_t{tile.begin + r} * down.cols; });
   });
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll
-  for (int c = 0; c < 8; ++c)
+  for (int c = 0; c < kTiles; ++c)
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int r = 8 * c + 2 * t + i % 2;
@@ -379,7 +367,11 @@ bool fits_few(const LayerWeights& w) { return w.gate_exps.cols / 256 <= 16 && w.
 
 }  // namespace
 
-bool Stages::experts_need_rows16() const { return !exact() && plan_.n_row > kGemvMaxRow; }
+Stages::ExpertPath Stages::expert_path(const LayerWeights& w) const {
+  if (exact() || !has_frags(w)) return ExpertPath::kGeneral;
+  if (takes_one_row()) return ExpertPath::kOneRow;
+  return plan_.n_row <= kGemvMaxRow && fits_few(w) ? ExpertPath::kFewRows : ExpertPath::kManyRows;
+}
 
 void Stages::experts_one_row(const LayerWeights& w, int layer) {
   const int k = config_.n_expert_used;
@@ -426,18 +418,21 @@ void Stages::experts_gemv(const LayerWeights& w) {
 }
 
 void Stages::experts_gemm(const LayerWeights& w) {
-  group_slots(kGemmN);
   const int n_slot = plan_.n_row * config_.n_expert_used;
-  const int max_tile = std::min(n_slot, n_slot / kGemmN + config_.n_expert);
-  launch("gate_up", gate_up_gemm_kernel, dim3(div_up(config_.d_ff, 64), max_tile), kGemmThread, kGemmShared,
-         w.gate_exps, w.up_exps, static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile),
-         static_cast<const half*>(b.rows16), static_cast<const float*>(b.rows_inverse),
-         static_cast<const int32_t*>(b.slot_row), b.gate);
+  const bool narrow = n_slot <= 8 * config_.n_expert;  // few slots an expert
+  const int n_tile = narrow ? 2 : 8;
+  group_slots(8 * n_tile);
+  const int max_tile = std::min(n_slot, n_slot / (8 * n_tile) + config_.n_expert);
+  const size_t shared = gemm_shared_bytes(n_tile);
+  launch("gate_up", narrow ? gate_up_gemm_kernel<2> : gate_up_gemm_kernel<8>, dim3(div_up(config_.d_ff, 64), max_tile),
+         kGemmThread, shared, w.gate_exps, w.up_exps, static_cast<const Tile*>(b.tiles),
+         static_cast<const int32_t*>(b.n_tile), static_cast<const half*>(b.rows16),
+         static_cast<const float*>(b.rows_inverse), static_cast<const int32_t*>(b.slot_row), b.gate);
   to_rows16(b.gate, n_slot, config_.d_ff);
-  launch("down", down_gemm_kernel, dim3(div_up(config_.d_model, kGemmTileRows), max_tile), kGemmThread, kGemmShared,
-         w.down_exps, static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile),
-         static_cast<const half*>(b.rows16), static_cast<const float*>(b.rows_inverse),
-         static_cast<const int32_t*>(b.slot_id), b.slot_out);
+  launch("down", narrow ? down_gemm_kernel<2> : down_gemm_kernel<8>,
+         dim3(div_up(config_.d_model, kGemmTileRows), max_tile), kGemmThread, shared, w.down_exps,
+         static_cast<const Tile*>(b.tiles), static_cast<const int32_t*>(b.n_tile), static_cast<const half*>(b.rows16),
+         static_cast<const float*>(b.rows_inverse), static_cast<const int32_t*>(b.slot_id), b.slot_out);
 }
 
 void Stages::experts_general(const LayerWeights& w) {
@@ -454,19 +449,16 @@ void Stages::experts_general(const LayerWeights& w) {
 void Stages::experts(const model::LayerSpec& layer, const model::Shape& shape) {
   using backend::Tap;
   const LayerWeights& w = weights_of(layer);
-  if (takes_one_row()) {
-    experts_one_row(w, layer.index);
-  } else {
-    if (exact() || !has_frags(w))
-      experts_general(w);
-    else if (shape.n_row <= kGemvMaxRow && fits_few(w))
-      experts_gemv(w);
-    else
-      experts_gemm(w);
+  switch (expert_path(w)) {
+    case ExpertPath::kOneRow: experts_one_row(w, layer.index); break;
+    case ExpertPath::kFewRows: experts_gemv(w); break;
+    case ExpertPath::kManyRows: experts_gemm(w); break;
+    case ExpertPath::kGeneral: experts_general(w); break;
+  }
+  if (expert_path(w) != ExpertPath::kOneRow)
     launch("sum", sum_kernel, shape.n_row, 256, 0, static_cast<const float*>(b.slot_out),
            static_cast<const float*>(b.weights), config_.n_expert_used, config_.d_model, b.x,
            if_wanted(Tap::kFfnMoeOut, b.h));
-  }
   tap(Tap::kFfnMoeOut, layer.index, b.h, shape.n_row, config_.d_model);
   tap(Tap::kLOut, layer.index, b.x, shape.n_row, config_.d_model);
 }

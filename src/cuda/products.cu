@@ -13,6 +13,7 @@ struct Part {
   float* y;
   int64_t stride;
   int first_tile;
+  int first_row;  // of all parts' rows together
   bool residual;
 };
 
@@ -187,29 +188,34 @@ __global__ void __launch_bounds__(256, 2) one_many_kernel(Part part, Source sour
   with_one(part.w.layout, [&]<class One>() { one_many_block<One>(part, source, squares, n_tile, memory); });
 }
 
-// Prompts: kernels/gemm.cuh. Blocks of 128 weight rows, by tiles of 64 rows of activations.
-__global__ void __launch_bounds__(kGemmThread, 2)
-    gemm_kernel(Parts parts, const half* rows16, const float* rows_inverse, int n_row) {
+// Many rows: kernels/gemm.cuh. Blocks of 128 weight rows, by tiles of rows of activations, by parts of the columns. With
+// parts, each leaves its sums in `partial`, [part][n_row][all weight rows], and parts_kernel adds them up.
+template <int kTiles>
+__global__ void __launch_bounds__(kGemmThread, gemm_blocks(kTiles))
+    gemm_kernel(Parts parts, const half* rows16, const float* rows_inverse, int n_row, float* partial, int width) {
   extern __shared__ __align__(16) half shared[];
   grid_launch_next();
   const Part& part = parts.of_tile(blockIdx.x);
-  const int begin = static_cast<int>(blockIdx.y) * kGemmN;
-  const int n = min(kGemmN, n_row - begin);
+  const int begin = static_cast<int>(blockIdx.y) * 8 * kTiles;
+  const int n = min(8 * kTiles, n_row - begin);
   const int64_t cols = part.w.cols;
+  const int n_block = part.w.cols / 256;
+  const int per_part = (n_block + static_cast<int>(gridDim.z) - 1) / static_cast<int>(gridDim.z);
+  const int first = min(n_block - 1, per_part * static_cast<int>(blockIdx.z));
+  const int end = min(n_block, per_part * static_cast<int>(blockIdx.z + 1));
   const int64_t base = int64_t{kGemmTileRows} * (blockIdx.x - part.first_tile) + 32 * (threadIdx.x / 32);
   const int64_t row[2] = {base, base + 16};
   const int64_t last[2] = {part.w.rows - 1, part.w.rows - 1};
-  float sum[2][8][4] = {};
+  float sum[2][kTiles][4] = {};
   with_frag(part.w.layout, [&]<class Frag>() {
-    gemm_tile<Frag>(
-        sum, part.w, part.w, row, last, n, shared, [] { grid_wait(); },
-        [&](int r) { return rows16 + (begin + r) * cols; });
+    gemm_tile<Frag, kTiles>(sum, part.w, part.w, row, last, n, first, end, shared, [] { grid_wait(); },
+                            [&](int r) { return rows16 + (begin + r) * cols; });
   });
   const float down = 1.0F / part.w.scale_up;
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
 #pragma unroll
-  for (int c = 0; c < 8; ++c) {
+  for (int c = 0; c < kTiles; ++c) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int r = 8 * c + 2 * t + i % 2;
@@ -218,8 +224,27 @@ __global__ void __launch_bounds__(kGemmThread, 2)
 #pragma unroll
       for (int m = 0; m < 2; ++m) {
         const int64_t o = row[m] + g + 8 * (i / 2);
-        if (o <= last[m]) put(part, begin + r, o, sum[m][c][i] * scale);
+        if (o > last[m]) continue;
+        if (partial == nullptr)
+          put(part, begin + r, o, sum[m][c][i] * scale);
+        else
+          partial[(int64_t{blockIdx.z} * n_row + begin + r) * width + part.first_row + o] = sum[m][c][i] * scale;
       }
+    }
+  }
+}
+
+// y = the parts' sum, in order. A block a row.
+__global__ void parts_kernel(Parts parts, const float* partial, int n_part, int n_row, int width) {
+  grid_launch_next();
+  grid_wait();
+  const int r = blockIdx.x;
+  for (int p = 0; p < parts.n; ++p) {
+    const Part& part = parts.part[p];
+    for (int o = threadIdx.x; o < part.w.rows; o += blockDim.x) {
+      float sum = 0;
+      for (int i = 0; i < n_part; ++i) sum += __ldcg(partial + (int64_t{i} * n_row + r) * width + part.first_row + o);
+      put(part, r, o, sum);
     }
   }
 }
@@ -310,14 +335,14 @@ constexpr int kManyTiles = 1024;  // from here on warps go from tile to tile
 
 }  // namespace
 
-struct Stages::OneRowLaunch {
+struct Stages::Launch {
   Parts parts;
   Source source;
   int n_tile;
 };
 
 // One row alone in its step has its squares left behind by the stage in front; a prompt's last row does not.
-void Stages::one_row(const char* name, const OneRowLaunch& p) {
+void Stages::one_row(const char* name, const Launch& p) {
   const int cols = p.parts.part[0].w.cols;
   const int n_block = cols / 256;
   const size_t shared = one_row_bytes(cols);
@@ -347,16 +372,20 @@ void Stages::products(const char* name, const Rows& rows, const Product* list, i
     any_frag = any_frag || list[i].w->layout != Layout::kFile;
   }
   Source source = {rows.x, rows.stride, rows.norm, config_.rms_eps, rows.n, rows.gather, rows.normalised};
-  const bool few = rows.n <= kGemvMaxRow && all_frag && fits_gemv(*list[0].w);
+  // A matrix with many rows is read once by the kernel for many rows, and again and again by the other.
+  const bool few = rows.n <= kGemvMaxRow && all_frag && fits_gemv(*list[0].w) &&
+                   (rows.n == 1 || !takes_many(*list[0].w));
 
   // One launch for all matrices that have fragments.
   Parts parts = {};
   int n_tile = 0;
+  int width = 0;
   const int tile_rows = few ? 16 : kGemmTileRows;
   for (int i = 0; i < n_product; ++i) {
     if (list[i].w->layout == Layout::kFile) continue;
-    parts.part[parts.n++] = {*list[i].w, list[i].y, list[i].stride, n_tile, list[i].residual};
+    parts.part[parts.n++] = {*list[i].w, list[i].y, list[i].stride, n_tile, width, list[i].residual};
     n_tile += div_up(list[i].w->rows, tile_rows);
+    width += list[i].w->rows;
   }
   if (few && (takes_one_row() || (rows.n == 1 && n_product == 1 && takes_many(*list[0].w)))) {
     one_row(name, {parts, source, n_tile});
@@ -381,16 +410,34 @@ void Stages::products(const char* name, const Rows& rows, const Product* list, i
     launch("rows", rows_kernel, rows.n, 256, 0, source, cols,
            rows.norm != nullptr && (general || rows.normalised != nullptr) ? b.h : nullptr,
            any_frag ? b.rows16 : nullptr, b.rows_inverse);
-  if (any_frag)
-    launch(name, gemm_kernel, dim3(n_tile, div_up(rows.n, kGemmN)), kGemmThread, kGemmShared, parts,
-           static_cast<const half*>(b.rows16), static_cast<const float*>(b.rows_inverse), rows.n);
+  if (any_frag) gemm(name, {parts, source, n_tile}, width);
   if (rows.norm != nullptr) source = {b.h, cols, nullptr, 0, rows.n, nullptr, nullptr};
   for (int i = 0; i < n_product; ++i) {
     const Product& p = list[i];
     if (p.w->layout != Layout::kFile) continue;
     launch(name, general_kernel, dim3(div_up(p.w->rows, 8), div_up(rows.n, kGeneralRows)), 256, 0,
-           Part{*p.w, p.y, p.stride, 0, p.residual}, source, file_row_bytes(p.w->type, cols));
+           Part{*p.w, p.y, p.stride, 0, 0, p.residual}, source, file_row_bytes(p.w->type, cols));
   }
+}
+
+// A tile of weight rows goes through the columns one block after the other; where that gives fewer blocks than the device
+// has room for, the columns are cut into parts.
+void Stages::gemm(const char* name, const Launch& p, int width) {
+  const int n_row = p.source.n;
+  const bool narrow = n_row <= 16;
+  const int n_tile = narrow ? 2 : 8;
+  const dim3 grid(p.n_tile, div_up(n_row, 8 * n_tile));
+  const int n_block = p.parts.part[0].w.cols / 256;
+  const int room = gemm_blocks(n_tile) * n_multiprocessor_;
+  int n_part = std::max(1, std::min(n_block, room / static_cast<int>(grid.x * grid.y)));
+  if (int64_t{n_part} * n_row * width > int64_t{plan_.n_row} * config_.n_expert_used * config_.d_model) n_part = 1;
+  n_part = div_up(n_block, div_up(n_block, n_part));  // none without a block
+  float* partial = n_part > 1 ? b.slot_out : nullptr;  // free until the experts
+  launch(name, narrow ? gemm_kernel<2> : gemm_kernel<8>, dim3(grid.x, grid.y, n_part), kGemmThread,
+         gemm_shared_bytes(n_tile), p.parts, static_cast<const half*>(b.rows16),
+         static_cast<const float*>(b.rows_inverse), n_row, partial, width);
+  if (n_part > 1)
+    launch("parts", parts_kernel, n_row, 256, 0, p.parts, static_cast<const float*>(partial), n_part, n_row, width);
 }
 
 void Stages::grouped_general(const char* name, const Tensor& w, const float* x, const int32_t* gather, float* y,

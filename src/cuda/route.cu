@@ -207,6 +207,7 @@ __global__ void __launch_bounds__(kRouteThread)
 }
 
 // A warp a row: k times the first of the largest.
+template <int kPer>
 __global__ void choose_kernel(const float* logits, int n_part, int n_row, int n_expert, int k, int32_t* ids,
                               float* weights) {
   grid_launch_next();
@@ -218,7 +219,7 @@ __global__ void choose_kernel(const float* logits, int n_part, int n_row, int n_
     for (int part = 1; part < n_part; ++part) sum += __ldcg(logits + (int64_t{part} * n_row + r) * n_expert + e);
     return sum;
   };
-  choose_experts(logit, n_expert, k, ids + r * k, weights + r * k);
+  choose_experts<kPer>(logit, n_expert, k, ids + r * k, weights + r * k);
 }
 
 // A block an expert: its slots in order, and its tiles. Every block counts all slots, so none waits for another.
@@ -287,7 +288,8 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   const int n_row = shape.n_row;
   const int k = config_.n_expert_used;
   const bool is_f32 = !exact() && w.gate_inp.type == 0 && config_.d_model % 4 == 0;
-  const bool few = is_f32 && n_row <= kGemvMaxRow;
+  const bool to_many = expert_path(w) == ExpertPath::kManyRows;  // which reads the rows in f16
+  const bool few = is_f32 && n_row <= kGemvMaxRow && !to_many;
   if (takes_one_row()) {
     launch("route", route_one_kernel, config_.n_expert, kRouteThread, 0,
            reinterpret_cast<const float*>(w.gate_inp.quants), w.ffn_norm, config_.rms_eps,
@@ -298,7 +300,7 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
            w.ffn_norm, config_.rms_eps, static_cast<const float*>(b.x), n_row, config_.d_model, b.router,
            config_.n_expert, if_wanted(Tap::kFfnNorm, b.h));
   } else {
-    normalise(w.ffn_norm, n_row, nullptr, experts_need_rows16());
+    normalise(w.ffn_norm, n_row, nullptr, to_many);
     const Product product = {&w.gate_inp, b.router, config_.n_expert, false};
     if (is_f32)
       launch("route", route_prompt_kernel,
@@ -311,7 +313,10 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   }
   tap(Tap::kFfnNorm, layer.index, b.h, n_row, config_.d_model);
   if (takes_one_row()) return;  // the choice is in the experts' first kernel, and so are its taps
-  launch("choose", choose_kernel, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router),
+  const auto choose = config_.n_expert <= 128   ? choose_kernel<4>
+                      : config_.n_expert <= 512 ? choose_kernel<16>
+                                                : choose_kernel<kMaxExperts / 32>;
+  launch("choose", choose, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router),
          is_f32 && !few ? kRouteParts : 1, n_row, config_.n_expert, k, b.ids, b.weights);
   tap_ids(Tap::kFfnMoeTopk, layer.index, b.ids, n_row, k);
   tap(Tap::kFfnMoeWeightsNorm, layer.index, b.weights, n_row, k);

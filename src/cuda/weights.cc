@@ -136,9 +136,14 @@ class Plan {
     out.wo = place(layer.wo);
     out.ffn_norm = place(layer.ffn_norm);
     out.gate_inp = place(layer.gate_inp, Layout::kFile);
-    out.gate_exps = place(layer.gate_exps);
-    out.up_exps = place(layer.up_exps);
-    out.down_exps = place(layer.down_exps);
+    // One kernel multiplies by gate and up, and one way through the experts takes all three.
+    const Layout gate = layout_of(layer.gate_exps, precision_);
+    const bool alike = gate == layout_of(layer.up_exps, precision_) && gate != Layout::kFile &&
+                       layout_of(layer.down_exps, precision_) != Layout::kFile;
+    const auto place_expert = [&](const QTensor& w) { return alike ? place(w) : place(w, Layout::kFile); };
+    out.gate_exps = place_expert(layer.gate_exps);
+    out.up_exps = place_expert(layer.up_exps);
+    out.down_exps = place_expert(layer.down_exps);
   }
 
   // Where the file has no output of its own, token_embd serves as far as its bytes do.

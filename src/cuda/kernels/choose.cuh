@@ -11,48 +11,59 @@ inline constexpr int kGroupThread = 256;
 // What logits are ordered by: a NaN counts as -inf, and the two zeros tie.
 __device__ __forceinline__ float choice_key(float logit) { return isnan(logit) ? -INFINITY : logit + 0.0F; }
 
+// The same as an integer above 0.
+__device__ __forceinline__ uint32_t choice_order(float logit) {
+  const uint32_t bits = __float_as_uint(choice_key(logit));
+  return bits ^ (bits >> 31 != 0 ? 0xFFFFFFFFU : 0x80000000U);
+}
+
+// The lowest of the largest keys' places, place lane + 32 i, in every lane; its key becomes 0. All of the warp.
+template <int kPer>
+__device__ __forceinline__ int take_largest(uint32_t (&key)[kPer]) {
+  const int lane = threadIdx.x % 32;
+  uint32_t largest = 0;
+#pragma unroll
+  for (int i = 0; i < kPer; ++i) largest = max(largest, key[i]);
+  largest = __reduce_max_sync(kFullWarp, largest);
+  uint32_t place = 0xFFFFFFFFU;
+#pragma unroll
+  for (int i = kPer - 1; i >= 0; --i) place = key[i] == largest ? lane + 32 * i : place;
+  place = __reduce_min_sync(kFullWarp, place);
+#pragma unroll
+  for (int i = 0; i < kPer; ++i) key[i] = lane + 32 * i == place ? 0U : key[i];
+  return static_cast<int>(place);
+}
+
 // The weight of lane i's expert, i < k: exp(logit - largest) over the chosen ones' sum. In the lanes behind, nothing.
 __device__ __forceinline__ float choice_weight(float logit, float largest, int k) {
   const float e = static_cast<int>(threadIdx.x % 32) < k ? expf(logit - largest) : 0.0F;
   return e / warp_sum(e);
 }
 
-// One warp, one row: logit(e) is expert e's. ids and weights: [k], k <= kMaxChoice.
-template <class Logit>
+// One warp, one row: logit(e) is expert e's, e < n_expert <= 32 kPer. ids and weights: [k], k <= kMaxChoice.
+template <int kPer, class Logit>
 __device__ __forceinline__ void choose_experts(Logit&& logit_of, int n_expert, int k, int32_t* ids, float* weights) {
   const int lane = threadIdx.x % 32;
+  float logit[kPer];
+  uint32_t key[kPer];  // integers in the order of the logits, 0 for who is out of the game
+#pragma unroll
+  for (int i = 0; i < kPer; ++i) {
+    const int e = lane + 32 * i;
+    logit[i] = e < n_expert ? logit_of(e) : 0.0F;
+    key[i] = e < n_expert ? choice_order(logit[i]) : 0U;
+  }
   float chosen = 0;   // lane i: the logit of choice i
   float largest = 0;  // of all
-  float last = 0;     // the choice before: what may still be chosen ranks behind it
-  int last_id = -1;
-  for (int i = 0; i < k; ++i) {
-    float best = 0;
-    int best_id = n_expert;
-    for (int e = lane; e < n_expert; e += 32) {
-      const float key = choice_key(logit_of(e));
-      if (last_id >= 0 && !(key < last || (key == last && e > last_id))) continue;
-      if (best_id == n_expert || key > best) {
-        best = key;
-        best_id = e;
-      }
-    }
+  for (int rank = 0; rank < k; ++rank) {
+    const int expert = take_largest<kPer>(key);
+    float mine = 0;
 #pragma unroll
-    for (int s = 16; s > 0; s /= 2) {
-      const float other = __shfl_xor_sync(kFullWarp, best, s);
-      const int other_id = __shfl_xor_sync(kFullWarp, best_id, s);
-      const bool better = best_id == n_expert || (other_id != n_expert && (other > best || (other == best && other_id < best_id)));
-      if (better) {
-        best = other;
-        best_id = other_id;
-      }
-    }
-    last = best;
-    last_id = best_id;
-    const float logit = logit_of(best_id);
-    if (i == 0) largest = logit;
-    if (lane == i) {
-      chosen = logit;
-      ids[i] = best_id;
+    for (int i = 0; i < kPer; ++i) mine = lane + 32 * i == expert ? logit[i] : mine;
+    const float value = __shfl_sync(kFullWarp, mine, expert % 32);
+    if (rank == 0) largest = value;
+    if (lane == rank) {
+      chosen = value;
+      ids[rank] = expert;
     }
   }
   const float weight = choice_weight(chosen, largest, k);

@@ -1,9 +1,9 @@
-// Owns the products of prompts: a tile of 128 weight rows against up to 64 rows of activations.
+// Owns the products of prompts and of many sequences: a tile of 128 weight rows against up to 16 or 64 rows of activations.
 //
 //   y[n, o] = sum_k W[o, k] x[n, k]
-//   x: [n <= 64, cols] f16 in the canonical order   W: quantized, layouts kQ4K, kQ6K, kQ8   y: f32
-//   launch: 4 warps, each 2 x 16 weight rows by all of n; 2 blocks a multiprocessor
-//   shared: 256 columns of x, [64][256 + 32] f16, twice; sums: f32 in the tensor cores, all columns in order
+//   x: [n <= 8 kTiles, cols] f16 in the canonical order   W: quantized, layouts kQ4K, kQ6K, kQ8   y: f32
+//   launch: 4 warps, each 2 x 16 weight rows by all of n; 2 blocks a multiprocessor, 3 with 16 rows
+//   shared: 256 columns of x, [n][256 + 32] f16, twice; sums: f32 in the tensor cores, all columns in order
 //   cost: 2 n flops a weight, 2 to 3 instructions to expand it; with n = 64 the tensor cores are the bound
 #pragma once
 
@@ -13,17 +13,18 @@ namespace tercet::cuda {
 
 inline constexpr int kGemmThread = 128;
 inline constexpr int kGemmTileRows = 128;  // weight rows a block: 4 warps of 2 x 16
-inline constexpr int kGemmN = 64;
 inline constexpr int kGemmStride = 256 + 32;  // halves; 64 bytes modulo 128, so that 16-byte loads meet no bank twice
-inline constexpr size_t kGemmShared = size_t{2} * kGemmN * kGemmStride * sizeof(half);
+constexpr size_t gemm_shared_bytes(int n_tile) { return size_t{2} * 8 * n_tile * kGemmStride * sizeof(half); }
+constexpr int gemm_blocks(int n_tile) { return n_tile > 2 ? 2 : 3; }  // a multiprocessor
 
 // sum[m][c] += W_m rows row[m] .. row[m] + 15 times the rows of activations 8 c .. 8 c + 7, in the tensor cores' layout.
 // Both matrices have one layout and one number of columns. Rows beyond last[m] are read as last[m]. `row_of(r)` is where
 // row r of the activations begins; r < n. `before_rows()` is called when the first weights are under way.
-template <class Frag, class BeforeRows, class RowOf>
-__device__ __forceinline__ void gemm_tile(float (&sum)[2][8][4], const Tensor& w0, const Tensor& w1,
-                                          const int64_t (&row)[2], const int64_t (&last)[2], int n, half* shared,
-                                          BeforeRows&& before_rows, RowOf&& row_of) {
+// Of the columns, blocks first .. end - 1.
+template <class Frag, int kTiles, class BeforeRows, class RowOf>
+__device__ __forceinline__ void gemm_tile(float (&sum)[2][kTiles][4], const Tensor& w0, const Tensor& w1,
+                                          const int64_t (&row)[2], const int64_t (&last)[2], int n, int first, int end,
+                                          half* shared, BeforeRows&& before_rows, RowOf&& row_of) {
   const int lane = threadIdx.x % 32;
   const int g = lane / 4;
   const int t = lane % 4;
@@ -32,8 +33,8 @@ __device__ __forceinline__ void gemm_tile(float (&sum)[2][8][4], const Tensor& w
   int64_t block[2][2];
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
-    block[m][0] = min(row[m] + g, last[m]) * n_block;
-    block[m][1] = min(row[m] + g + 8, last[m]) * n_block;
+    block[m][0] = min(row[m] + g, last[m]) * n_block + first;
+    block[m][1] = min(row[m] + g + 8, last[m]) * n_block + first;
   }
   typename Frag::Head head[2], next_head[2];
   typename Frag::Half half_block[2][2];
@@ -48,18 +49,18 @@ __device__ __forceinline__ void gemm_tile(float (&sum)[2][8][4], const Tensor& w
 
   const int n_padded = (n + 7) / 8 * 8;
   const auto fetch = [&](int i) {
-    half* to = shared + (i % 2) * kGemmN * kGemmStride;
+    half* to = shared + (i % 2) * 8 * kTiles * kGemmStride;
     for (int c = threadIdx.x; c < n_padded * 32; c += kGemmThread) {
       const int r = c / 32;
       copy_async(to + r * kGemmStride + 8 * (c % 32), row_of(min(r, n - 1)) + 256 * i + 8 * (c % 32), r < n ? 16 : 0);
     }
     commit_async();
   };
-  fetch(0);
-  for (int i = 0; i < n_block; ++i) {
+  fetch(first);
+  for (int i = first; i < end; ++i) {
     wait_async<0>();
     __syncthreads();
-    const bool more = i + 1 < n_block;
+    const bool more = i + 1 < end;
     if (more) {
       fetch(i + 1);
 #pragma unroll
@@ -69,7 +70,7 @@ __device__ __forceinline__ void gemm_tile(float (&sum)[2][8][4], const Tensor& w
         Frag::load_head(next_head[m], m == 0 ? w0 : w1, block[m]);
       }
     }
-    const half* column = shared + (i % 2) * kGemmN * kGemmStride + g * kGemmStride + 8 * t;
+    const half* column = shared + (i % 2) * 8 * kTiles * kGemmStride + g * kGemmStride + 8 * t;
     // The weights of the next block's half are loaded as soon as this block's are used up.
     const auto half_of_block = [&]<int l>() {
       typename Frag::Scales s[2];
@@ -84,7 +85,7 @@ __device__ __forceinline__ void gemm_tile(float (&sum)[2][8][4], const Tensor& w
           Frag::template frag<l, hi, j + 1>(a[m][1], head[m], half_block[m][l], s[m]);
         }
 #pragma unroll
-        for (int c = 0; c < 8; ++c) {
+        for (int c = 0; c < kTiles; ++c) {
           if (8 * c >= n) break;
           const uint4 x = *reinterpret_cast<const uint4*>(column + 8 * c * kGemmStride + 32 * kPair);
 #pragma unroll

@@ -14,6 +14,7 @@ inline constexpr int kMaxOneWarp = 8;   // warps of the kernels for one row
 inline constexpr int kMaxOneUnits = 4;  // blocks of 256 columns a warp
 inline constexpr int kMaxOneBlock = kMaxOneWarp * kMaxOneUnits;  // of a row
 inline constexpr int kGeneralRows = 8;                           // rows of activations a tile of the general kernel
+inline constexpr int kMaxExperts = 2048;
 inline constexpr int kMaxChoice = 32;                            // experts a row: their weights are one warp's
 inline constexpr int kRouteParts = 4;   // parts of the columns that a prompt's router logits are summed in
 inline constexpr int kMaxRanked = 512;   // experts that one row's choice is ranked among by every block
