@@ -5,6 +5,7 @@
 #include <array>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tercet::tests {
@@ -20,15 +21,27 @@ std::vector<std::string> first_lines(const std::string& path, int n) {
   return lines;
 }
 
+// Each names the others, ref first.
+constexpr std::array<std::pair<const char*, const char*>, 3> kFolders = {
+    {{"ref", "cc"}, {"cpu", "cc"}, {"cuda", "cu"}}};
+
 TEST(Mirrors, FormulaAndShapeLinesAreTheSame) {
   for (const std::string stage : kStages) {
     const auto ref = first_lines("ref/" + stage + ".cc", 3);
-    const auto cpu = first_lines("cpu/" + stage + ".cc", 3);
-    EXPECT_EQ(ref[0].rfind("// " + stage + "   contract: docs/stages.md#" + stage, 0), 0u) << ref[0];
-    EXPECT_NE(ref[0].find("cpu/" + stage + ".cc"), std::string::npos) << ref[0];
-    EXPECT_NE(cpu[0].find("ref/" + stage + ".cc"), std::string::npos) << cpu[0];
-    EXPECT_EQ(ref[1], cpu[1]) << stage << ": formula";
-    EXPECT_EQ(ref[2], cpu[2]) << stage << ": shapes";
+    for (const auto& [folder, extension] : kFolders) {
+      const std::string path = std::string(folder) + "/" + stage + "." + extension;
+      const auto lines = first_lines(path, 3);
+      std::string first = "// " + stage + "   contract: docs/stages.md#" + stage + "   mirrors: ";
+      std::string separator;
+      for (const auto& [other, its_extension] : kFolders) {
+        if (std::string(other) == folder) continue;
+        first += separator + other + "/" + stage + "." + its_extension;
+        separator = ", ";
+      }
+      EXPECT_EQ(lines[0], first) << path;
+      EXPECT_EQ(lines[1], ref[1]) << path << ": formula";
+      EXPECT_EQ(lines[2], ref[2]) << path << ": shapes";
+    }
   }
 }
 

@@ -24,7 +24,7 @@ INSTANTIATE_TEST_SUITE_P(Cpu, Shapes,
                          shape_name);
 INSTANTIATE_TEST_SUITE_P(CpuFormats, Shapes, testing::ValuesIn(cases_on(kCpu, named(format_mixes(), {"rotated2"}))),
                          shape_name);
-INSTANTIATE_TEST_SUITE_P(Cpu, Lengths, testing::ValuesIn(cases_on(kCpu, named(head_shapes(), {"heads64_group7"}))),
+INSTANTIATE_TEST_SUITE_P(Cpu, Lengths, testing::ValuesIn(cases_on(kCpu, named(head_shapes(), {"heads64_group4"}))),
                          shape_name);
 INSTANTIATE_TEST_SUITE_P(Cpu, Repeat,
                          testing::Values(Subject{&cpu::kFactory, Precision::kExact},

@@ -21,7 +21,7 @@ class Lengths : public OnSubject<ShapeCase> {};
 std::vector<SmallModel> odd_shapes();
 // Every format in every role.
 std::vector<SmallModel> format_mixes();
-// What attention has a kernel or a path of its own for; two layers of little else.
+// What attention has a kernel or a path of its own for, and little else.
 std::vector<SmallModel> head_shapes();
 
 std::vector<ShapeCase> cases_on(const Subject& subject, const std::vector<SmallModel>& models);
