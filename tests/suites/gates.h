@@ -25,6 +25,9 @@ struct NoiseGates {
   int n_token;
   int n_row;
 };
+inline void PrintTo(const NoiseGates& param, std::ostream* out) {
+  *out << param.subject.factory->name << " " << model::synthetic_size_name(param.size);
+}
 class GatesOnNoise : public OnSubject<NoiseGates> {};
 
 inline std::string noise_name(const testing::TestParamInfo<NoiseGates>& info) {

@@ -159,7 +159,12 @@ TEST_P(Repeat, NanStaysInItsOwnSequence) {
       const bool is_nan = std::isnan(logits->back());
       EXPECT_EQ(is_nan, other == poison_token(spec)) << "the chunk's last row";
     }
-    EXPECT_EQ(seen[0], seen[1]) << "seed " << kSeed << ", " << n_decode << " decoding";
+    EXPECT_TRUE(std::all_of(seen[1].begin(), seen[1].end(), [](float x) { return std::isfinite(x); }))
+        << n_decode << " decoding";
+    // Elsewhere a row's bits may depend on its company, of which the experts that it chooses are a part.
+    if (subject().precision == backend::Precision::kExact || subject().check_device == nullptr) {
+      EXPECT_EQ(seen[0], seen[1]) << "seed " << kSeed << ", " << n_decode << " decoding";
+    }
   }
 }
 

@@ -35,7 +35,7 @@ engine::Request request_of(int i) {
   const int n_prompt = 3 + (i * 37) % 60;
   request.prompt.assign(text.begin() + i * 11, text.begin() + i * 11 + n_prompt);
   // Every other one grows by two pages and more.
-  request.max_output = i % 2 == 0 || kSanitized ? 5 + (i * 7) % 20 : 110 + i % 30;
+  request.max_output = i % 2 == 0 || kSanitized ? 5 + (i * 7) % 20 : 100 + i % 28;
   request.ignore_eos = true;
   request.sampling.temperature = i % 3 == 0 ? 0.0F : 0.9F;
   request.sampling.top_k = i % 4 == 1 ? 20 : 0;

@@ -11,6 +11,7 @@ struct ServingCase {
   int n_sequence;
   bool alone_is_the_same;  // a text is the one that its request would have had alone, to the bit
 };
+inline void PrintTo(const ServingCase& param, std::ostream* out) { *out << subject_name(param.subject); }
 class Serving : public OnSubject<ServingCase> {};
 
 inline std::string serving_name(const testing::TestParamInfo<ServingCase>& param) {

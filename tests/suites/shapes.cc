@@ -107,6 +107,7 @@ std::vector<SmallModel> odd_shapes() {
   m = heads("width768_heads128_group1_experts128", 4, 4, 128);
   m.d_model = 768;
   m.d_ff = 768;
+  m.n_layer = 1;
   m.n_expert = 128;
   m.n_expert_used = 8;
   all.push_back(m);
@@ -142,10 +143,13 @@ std::vector<SmallModel> odd_shapes() {
   m = experts("morethanablockranks", 600, 4);
   m.n_layer = 1;
   all.push_back(m);
-  all.push_back(experts("thirtytwochoices", 40, 32));
+  m = experts("thirtytwochoices", 40, 32);
+  m.n_layer = 1;
+  all.push_back(m);
 
   m = experts("longdown", 8, 8);  // more blocks of 256 columns than one row's down has warps for
   m.d_ff = 2048;
+  m.n_layer = 1;
   all.push_back(m);
 
   m = experts("verylongdown", 2, 2);

@@ -14,6 +14,9 @@ struct ShapeCase {
   Subject subject;  // its precision is not looked at: all are run
   SmallModel model;
 };
+inline void PrintTo(const ShapeCase& param, std::ostream* out) {
+  *out << param.subject.factory->name << " " << param.model.name;
+}
 class Shapes : public OnSubject<ShapeCase> {};
 class Lengths : public OnSubject<ShapeCase> {};
 

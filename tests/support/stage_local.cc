@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "ref/ref.h"
 #include "trace/trace_file.h"
@@ -73,19 +74,25 @@ std::string StageLocal::check_taps(const backend::Batch& batch, const std::strin
   trace::Replay replay(taps_, *model_, trace::Gate::kStageLocal);
   const auto followed = run_batch(*ref_, batch, &replay);
   if (!followed) return "ref: " + followed.error().message;
-  std::string seen;
+  // In the order of the forward pass, so that the first line names the stage at fault.
+  std::map<std::pair<int, Tap>, std::string> wrong;
   for (const auto& [key, verdict] : replay.verdicts()) {
-    const std::string name = trace::tensor_name(key.first, key.second);
+    const auto& [tap, layer] = key;
+    const std::string name = trace::tensor_name(tap, layer);
     const double l2 = verdict.worst.relative_l2;
+    const int when = layer >= 0 ? layer : tap == Tap::kInpEmbd ? -1 : model_->config.n_layer;
     if (verdict.failed)
-      seen += fmt::format("  {}: not comparable (NaN?)\n", name);
+      wrong[{when, tap}] = fmt::format("  {}: not comparable (NaN?)\n", name);
     else if (l2 > bounds_.stage_local)
-      seen += fmt::format("  {}: relative L2 {:.3g}, want at most {:.3g}\n", name, l2, bounds_.stage_local);
+      wrong[{when, tap}] =
+          fmt::format("  {}: relative L2 {:.3g}, want at most {:.3g}\n", name, l2, bounds_.stage_local);
     if (l2 >= worst_) {
       worst_ = l2;
       worst_where_ = what + ", " + name;
     }
   }
+  std::string seen;
+  for (const auto& [where, line] : wrong) seen += line;
   if (replay.worst_flip_margin() > bounds_.flip_margin)
     seen += fmt::format("  experts: a margin of {:.3g}, want at most {:.3g}\n", replay.worst_flip_margin(),
                         bounds_.flip_margin);
