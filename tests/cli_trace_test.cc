@@ -337,7 +337,7 @@ TEST(Trace, AnOutputThatCannotBeWrittenIsAFailure) {
   for (const std::string& path : {dir.file("no/such/t"), std::string("/dev/full"), dir.path()}) {
     const Outcome outcome = run_trace(kThree, {"--out", path});
     EXPECT_EQ(outcome.exit_code, 1) << path;
-    EXPECT_TRUE(outcome.err.starts_with("tercet: error: " + path + ": ")) << outcome.err;
+    EXPECT_NE(outcome.err.find("tercet: error: " + path + ": "), std::string::npos) << outcome.err;
   }
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 0);
 
@@ -346,7 +346,7 @@ TEST(Trace, AnOutputThatCannotBeWrittenIsAFailure) {
   const Outcome outcome =
       run_tercet({.args = {"trace", "--tokens", kThree, "--out", dir.file("t")}, .most_file_bytes = 65536});
   EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
-  EXPECT_TRUE(outcome.err.starts_with("tercet: error: " + dir.file("t") + ": File too large")) << outcome.err;
+  EXPECT_NE(outcome.err.find("tercet: error: " + dir.file("t") + ": File too large"), std::string::npos) << outcome.err;
   std::ifstream file(dir.file("t"));
   EXPECT_EQ((std::string{std::istreambuf_iterator<char>(file), {}}), "what was there before");
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
@@ -357,7 +357,7 @@ TEST(Trace, AComparisonThatCannotBePrintedIsAFailure) {
   ASSERT_EQ(run_trace(kThree, {"--out", dir.file("t")}).exit_code, 0);
   const Outcome outcome = run_tercet({.args = {"trace", "--compare", dir.file("t")}, .stdout_path = "/dev/full"});
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_TRUE(outcome.err.starts_with("tercet: error: stdout: No space left on device")) << outcome.err;
+  EXPECT_NE(outcome.err.find("tercet: error: stdout: No space left on device"), std::string::npos) << outcome.err;
 }
 
 }  // namespace

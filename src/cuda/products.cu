@@ -208,8 +208,9 @@ __global__ void __launch_bounds__(kGemmThread, gemm_blocks(kTiles))
   const int64_t last[2] = {part.w.rows - 1, part.w.rows - 1};
   float sum[2][kTiles][4] = {};
   with_frag(part.w.layout, [&]<class Frag>() {
-    gemm_tile<Frag, kTiles>(sum, part.w, part.w, row, last, n, first, end, shared, [] { grid_wait(); },
-                            [&](int r) { return rows16 + (begin + r) * cols; });
+    gemm_tile<Frag, kTiles>(
+        sum, part.w, part.w, row, last, n, first, end, shared, [] { grid_wait(); },
+        [&](int r) { return rows16 + (begin + r) * cols; });
   });
   const float down = 1.0F / part.w.scale_up;
   const int g = threadIdx.x % 32 / 4;
@@ -373,8 +374,8 @@ void Stages::products(const char* name, const Rows& rows, const Product* list, i
   }
   Source source = {rows.x, rows.stride, rows.norm, config_.rms_eps, rows.n, rows.gather, rows.normalised};
   // A matrix with many rows is read once by the kernel for many rows, and again and again by the other.
-  const bool few = rows.n <= kGemvMaxRow && all_frag && fits_gemv(*list[0].w) &&
-                   (rows.n == 1 || !takes_many(*list[0].w));
+  const bool few =
+      rows.n <= kGemvMaxRow && all_frag && fits_gemv(*list[0].w) && (rows.n == 1 || !takes_many(*list[0].w));
 
   // One launch for all matrices that have fragments.
   Parts parts = {};
@@ -431,7 +432,7 @@ void Stages::gemm(const char* name, const Launch& p, int width) {
   const int room = gemm_blocks(n_tile) * n_multiprocessor_;
   int n_part = std::max(1, std::min(n_block, room / static_cast<int>(grid.x * grid.y)));
   if (int64_t{n_part} * n_row * width > int64_t{plan_.n_row} * config_.n_expert_used * config_.d_model) n_part = 1;
-  n_part = div_up(n_block, div_up(n_block, n_part));  // none without a block
+  n_part = div_up(n_block, div_up(n_block, n_part));   // none without a block
   float* partial = n_part > 1 ? b.slot_out : nullptr;  // free until the experts
   launch(name, narrow ? gemm_kernel<2> : gemm_kernel<8>, dim3(grid.x, grid.y, n_part), kGemmThread,
          gemm_shared_bytes(n_tile), p.parts, static_cast<const half*>(b.rows16),

@@ -164,7 +164,8 @@ __global__ void __launch_bounds__(kRouteThread)
       const bool is_h = r < kPromptRows;
       const int64_t at = is_h ? min(first_row + r, n_row - 1) : min(first_expert + r - kPromptRows, n_expert - 1);
       const int n = max(0, min(16, 4 * (end - k - c)));
-      copy_async(tile + stage * kStage + r * kPromptStride + c, (is_h ? h : router) + at * d_model + (n > 0 ? k + c : 0), n);
+      copy_async(tile + stage * kStage + r * kPromptStride + c,
+                 (is_h ? h : router) + at * d_model + (n > 0 ? k + c : 0), n);
     }
     commit_async();
   };
