@@ -122,6 +122,10 @@ std::vector<SmallModel> odd_shapes() {
   m.n_expert_used = 1;
   all.push_back(m);
 
+  m = heads("group160", 160, 1, 64);  // more heads than a piece of a prompt has rows
+  m.n_layer = 1;
+  all.push_back(m);
+
   m = heads("group7_experts160", 28, 4, 64);
   m.n_expert = 160;
   m.n_expert_used = 7;
