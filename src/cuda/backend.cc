@@ -167,6 +167,8 @@ Status CudaBackend::allocate() {
   const int64_t kv_bytes = limits_.kv.page_bytes() * limits_.kv.n_page;
   ASSIGN_OR_RETURN(kv_, DeviceBuffer<uint8_t>::allocate(kv_bytes, "the KV cache"));
   stages_.kv = {kv_.data(), limits_.kv.type, limits_.kv.n_page};
+  // Attention reads whole spans of positions and throws away what is behind a sequence's end.
+  RETURN_IF_ERROR(check(cudaMemsetAsync(kv_.data(), 0, static_cast<size_t>(kv_bytes), stream_.get()), "clearing"));
   for (Slot& slot : slots_) {
     ASSIGN_OR_RETURN(slot.done, make_event());
   }

@@ -43,9 +43,12 @@ struct StepInput {
 
 // One row as the kernels of one row read it: f16 in the canonical order (tensor.h), a power of two a block of 256.
 struct OneRow {
-  half* x;         // [cols]
-  float* sum16;    // [cols / 16] sums of the rounded values, still scaled
-  float* inverse;  // [cols / 256] what a block's products are multiplied by
+  half* x;                                                    // [cols]
+  float* sum16;                                               // [cols / 16] sums of the rounded values, still scaled
+  float* inverse;                                             // [cols / 256] what a block's products are multiplied by
+  __host__ __device__ OneRow of(int64_t r, int cols) const {  // row r, where there are several
+    return {x + r * cols, sum16 + r * (cols / 16), inverse + r * (cols / 256)};
+  }
 };
 
 // Everything else that a step writes. f32 where nothing else is said.
@@ -53,7 +56,7 @@ struct Buffers {
   float* x;             // [max_row, d_model] the residual stream
   float* h;             // [max_row, d_model] normalised
   float* squares;       // [d_model / 16] of x, where a step has one row: sums of squares
-  OneRow row;           // h as the experts read it, where a step has one row
+  OneRow rows;          // [few] h as the experts read it, where a step has few rows
   half* rows16;         // [max_row of the widest input] an input of the products of prompts, canonical order
   float* rows_inverse;  // [as many rows] what its products are multiplied by
   float* qkv;           // [max_row, d_q + 2 d_kv]
@@ -67,7 +70,7 @@ struct Buffers {
   float* router;        // [max_row, n_expert]
   int32_t* ids;         // [max_row, k]
   float* weights;       // [max_row, k]
-  float* chosen;        // [k] the chosen experts' logits, where a step has one row
+  float* chosen;        // [few, k] the chosen experts' logits, where a step has few rows
   int32_t* slot_row;    // [n_slot] by expert: the row
   int32_t* slot_id;     // [n_slot] by expert: row * k + choice
   Tile* tiles;          // [max_tile]
@@ -188,11 +191,10 @@ class Stages {
   void attn_decode(int layer, const LayerWeights& w, bool heads_wanted);
   void attn_chunks(int layer);
   // How a step goes through the experts of a layer.
-  enum class ExpertPath { kOneRow, kFewRows, kManyRows, kGeneral };
+  enum class ExpertPath { kFewRows, kManyRows, kGeneral };
   ExpertPath expert_path(const LayerWeights& w) const;
   void group_slots(int tile_rows);  // slot_row, slot_id, tiles
-  void experts_one_row(const LayerWeights& w, int layer);
-  void experts_gemv(const LayerWeights& w);
+  void experts_few(const LayerWeights& w, int layer);
   void experts_gemm(const LayerWeights& w);
   void experts_general(const LayerWeights& w);
 

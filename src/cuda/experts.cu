@@ -1,15 +1,14 @@
 // experts   contract: docs/stages.md#experts   mirrors: ref/experts.cc, cpu/experts.cc
 //   y = sum_i w_i down_e(silu(gate_e h) * up_e h), e = ids_i, in slot order; x = x + y
 //   h, x, y: [n_row, d_model] f32   gate, up: [n_expert][d_ff, d_model]   down: [n_expert][d_model, d_ff] quantized
-//   launch: one row: two kernels, a block for 16 rows of an expert and for 16 rows of all. Up to 8 rows: a block for 16
-//   rows of an expert and up to 8 of its slots. More: kernels/gemm.cuh, 64 of its slots. Then the sum over a row's slots
+//   launch: few rows: two kernels, a block for 16 rows of an expert, and for 16 rows of all of a row's choices. More:
+//   kernels/gemm.cuh, a block for 64 rows of an expert and up to 64 of its slots; then the sum over a row's slots
 //   sum: f32, a fixed order, then slot order; the residual is added in f32
 //   cost: reads each chosen expert's matrices once a step; bandwidth-bound for few rows
 #include <algorithm>
 
 #include "cuda/kernels/choose.cuh"
 #include "cuda/kernels/gemm.cuh"
-#include "cuda/kernels/gemv.cuh"
 #include "cuda/kernels/gemv_one.cuh"
 #include "cuda/products.h"
 
@@ -17,54 +16,6 @@ namespace tercet::cuda {
 namespace {
 
 __device__ __forceinline__ float silu_times(float gate, float up) { return gate / (1.0F + expf(-gate)) * up; }
-
-struct GateUp {
-  Tensor gate, up;
-  const float* x;  // [n_row, d_model], normalised on the way
-  const float* norm;
-  float eps;
-  float* act;  // [slot by expert, d_ff]
-};
-
-// The slots of one block: rows of x, and places in act.
-struct Slots {
-  int expert, begin, n;
-  const int32_t* row;  // null: row 0
-};
-
-// act = silu(gate_e h) * up_e h for 16 of its columns and the block's slots.
-template <class Frag, int kUnits>
-__device__ __forceinline__ void gate_up_block(const GateUp& p, const Slots& slots, const NormWeights<kUnits>& norm,
-                                              unsigned char* memory) {
-  const int cols = p.gate.cols;
-  const int n_block = cols / 256;
-  const int n_warp = blockDim.x / 32;
-  const int first = static_cast<int>(threadIdx.x / 32) * kUnits;
-  const int64_t base = int64_t{slots.expert} * p.gate.rows;
-  const int o = 16 * static_cast<int>(blockIdx.x);
-  WarpTile<Frag, kUnits> gate;
-  WarpTile<Frag, kUnits> up;
-  gate.load(p.gate, base + o, base + p.gate.rows - 1, first, n_block - first);
-  up.load(p.up, base + o, base + p.up.rows - 1, first, n_block - first);
-  const GemvShared s = carve(memory, slots.n, cols, n_warp);
-  prepare_rows<kUnits>(
-      s, slots.n, cols, true, p.eps, norm,
-      [&](int r) { return p.x + int64_t{slots.row == nullptr ? 0 : __ldcg(slots.row + slots.begin + r)} * cols; },
-      nullptr);
-  float sum_gate[4] = {};
-  float sum_up[4] = {};
-  multiply_tile<Frag, kUnits>(sum_gate, gate, p.gate, s, slots.n);
-  multiply_tile<Frag, kUnits>(sum_up, up, p.up, s, slots.n);
-  store_partial(s.reduce, sum_gate);
-  store_partial(s.reduce + 128 * n_warp, sum_up);
-  __syncthreads();
-  for (int i = threadIdx.x; i < 16 * slots.n; i += blockDim.x) {
-    if (o + i % 16 >= p.gate.rows) continue;
-    const float g = sum_partials(s.reduce, i % 16, i / 16, n_warp) / p.gate.scale_up;
-    const float u = sum_partials(s.reduce + 128 * n_warp, i % 16, i / 16, n_warp) / p.up.scale_up;
-    p.act[int64_t{slots.begin + i / 16} * p.gate.rows + o + i % 16] = silu_times(g, u);
-  }
-}
 
 // Which expert has rank `choice` among the router's logits, in every lane. Every warp finds out for itself, and nobody waits
 // for a list. kPer * 32 is n_expert at least.
@@ -81,9 +32,9 @@ __device__ __forceinline__ int find_choice(const float* router, int n_expert, in
   return expert;
 }
 
-struct GateUpOne {
+struct GateUpFew {
   Tensor gate, up;
-  OneRow row;  // what route left
+  OneRow rows;  // what route left
   const float* router;
   int n_expert;
   float* act;     // [k, d_ff]
@@ -92,7 +43,7 @@ struct GateUpOne {
 };
 
 template <class One, int kUnits>
-__device__ __forceinline__ void gate_up_one_block(const GateUpOne& p, int expert, unsigned char* memory) {
+__device__ __forceinline__ void gate_up_few_block(const GateUpFew& p, int expert, unsigned char* memory) {
   __shared__ float reduce[2][kMaxOneWarp][16];
   const int cols = p.gate.cols;
   const int n_block = cols / 256;
@@ -107,7 +58,7 @@ __device__ __forceinline__ void gate_up_one_block(const GateUpOne& p, int expert
   const OneRow x = carve_one(memory, cols);
 #pragma unroll
   for (int u = 0; u < kUnits; ++u)
-    if (first + u < n_block) fetch_block(x, p.row, first + u);
+    if (first + u < n_block) fetch_block(x, p.rows.of(blockIdx.z, cols), first + u);
   float sum_gate[2] = {};
   float sum_up[2] = {};
   gate.multiply(sum_gate, x, n_block, first);
@@ -123,72 +74,60 @@ __device__ __forceinline__ void gate_up_one_block(const GateUpOne& p, int expert
     g += reduce[0][w][i];
     u += reduce[1][w][i];
   }
-  p.act[int64_t{blockIdx.y} * p.gate.rows + o + i] = silu_times(g, u);
+  p.act[(int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * p.gate.rows + o + i] = silu_times(g, u);
 }
 
-// One row: blockIdx.y is the choice. kernels/gemv_one.cuh.
+// Few rows: blockIdx.y is the choice, blockIdx.z the row. kernels/gemv_one.cuh.
 template <int kUnits, int kPer, int kMinBlocks>
-__global__ void __launch_bounds__(256, kMinBlocks) gate_up_one_kernel(GateUpOne p) {
+__global__ void __launch_bounds__(256, kMinBlocks) gate_up_few_kernel(GateUpFew p) {
   extern __shared__ __align__(16) unsigned char memory[];
   grid_launch_next();
   grid_wait();
-  const int expert = find_choice<kPer>(p.router, p.n_expert, static_cast<int>(blockIdx.y));
+  const float* router = p.router + int64_t{blockIdx.z} * p.n_expert;
+  const int expert = find_choice<kPer>(router, p.n_expert, static_cast<int>(blockIdx.y));
   if (blockIdx.x == 0 && threadIdx.x == 0) {
-    p.ids[blockIdx.y] = expert;
-    p.chosen[blockIdx.y] = __ldcg(p.router + expert);
+    const int64_t slot = int64_t{blockIdx.z} * gridDim.y + blockIdx.y;
+    p.ids[slot] = expert;
+    p.chosen[slot] = __ldcg(router + expert);
   }
-  with_one(p.gate.layout, [&]<class One>() { gate_up_one_block<One, kUnits>(p, expert, memory); });
+  with_one(p.gate.layout, [&]<class One>() { gate_up_few_block<One, kUnits>(p, expert, memory); });
 }
 
-template <int kUnits>
-__global__ void __launch_bounds__(256, kUnits == 1 ? 2 : 1)
-    gate_up_few_kernel(GateUp p, const Tile* tiles, const int32_t* n_tile, const int32_t* slot_row) {
-  extern __shared__ __align__(16) unsigned char memory[];
-  grid_launch_next();
-  NormWeights<kUnits> norm;
-  norm.load(p.norm, p.gate.cols / 256);
-  grid_wait();
-  if (static_cast<int>(blockIdx.y) >= __ldcg(n_tile)) return;
-  const Tile tile = tiles[blockIdx.y];
-  with_frag(p.gate.layout, [&]<class Frag>() {
-    gate_up_block<Frag, kUnits>(p, {tile.expert, tile.begin, tile.n, slot_row}, norm, memory);
-  });
-}
-
-struct DownOne {
+struct DownFew {
   Tensor down;
   const float* act;
   const int32_t* ids;
   const float* chosen;
   int k;
-  float* x;
-  float* squares;
-  float* weights;  // [k], for who wants to know
+  float* x;        // [n_row, d_model]
+  float* squares;  // null, or of the only row
+  float* weights;  // [n_row, k], for who wants to know
   float* y;        // null
 };
 
-// One row: 16 rows of down for all of its choices. The warps share the (choice, block of 256 columns) pairs.
+// Few rows: 16 rows of down for all choices of row blockIdx.y. The warps share the (choice, block of 256 columns) pairs.
 //   sum: f32; within a warp pair by pair, each times its choice's weight, then warp by warp
 template <class One, int kUnits>
-__device__ __forceinline__ void down_one_block(float (&sum)[2], const DownOne& p, const OneRow& rows) {
+__device__ __forceinline__ void down_few_block(float (&sum)[2], const DownFew& p, const OneRow& rows) {
   const int lane = threadIdx.x % 32;
   const int n_block = p.down.cols / 256;
   const int n_pair = p.k * n_block;
   const int first = static_cast<int>(threadIdx.x / 32) * kUnits;
   const int o = 16 * static_cast<int>(blockIdx.x);
-  const int id = lane < p.k ? __ldcg(p.ids + lane) : 0;
-  const float chosen = lane < p.k ? __ldcg(p.chosen + lane) : 0.0F;
+  const int64_t slots = int64_t{blockIdx.y} * p.k;
+  const int id = lane < p.k ? __ldcg(p.ids + slots + lane) : 0;
+  const float chosen = lane < p.k ? __ldcg(p.chosen + slots + lane) : 0.0F;
   OneTile<One, kUnits> tile;
   Eight act[kUnits];
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
-    act[u] = load_eight(p.act + int64_t{first + u} * 256 + first_column(lane));
+    act[u] = load_eight(p.act + slots * p.down.cols + int64_t{first + u} * 256 + first_column(lane));
     const int64_t base = int64_t{__shfl_sync(kFullWarp, id, (first + u) / n_block)} * p.down.rows;
     tile.load_one(u, p.down, base + o, base + p.down.rows - 1, (first + u) % n_block);
   }
   const float weight = choice_weight(chosen, __shfl_sync(kFullWarp, chosen, 0), p.k);
-  if (blockIdx.x == 0 && threadIdx.x < p.k) p.weights[threadIdx.x] = weight;
+  if (blockIdx.x == 0 && threadIdx.x < p.k) p.weights[slots + threadIdx.x] = weight;
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
@@ -207,14 +146,14 @@ __device__ __forceinline__ void down_one_block(float (&sum)[2], const DownOne& p
 }
 
 template <int kUnits>
-__global__ void __launch_bounds__(32 * kMaxDownWarp, 1) down_one_kernel(DownOne p) {
+__global__ void __launch_bounds__(32 * kMaxDownWarp, 1) down_few_kernel(DownFew p) {
   extern __shared__ __align__(16) unsigned char memory[];
   __shared__ float reduce[kMaxDownWarp][16];
   grid_launch_next();
   grid_wait();
   float sum[2] = {};
   with_one(p.down.layout,
-           [&]<class One>() { down_one_block<One, kUnits>(sum, p, carve_one(memory, p.k * p.down.cols)); });
+           [&]<class One>() { down_few_block<One, kUnits>(sum, p, carve_one(memory, p.k * p.down.cols)); });
   put_sums(reduce[threadIdx.x / 32], sum);
   __syncthreads();
   const int i = threadIdx.x;
@@ -224,42 +163,12 @@ __global__ void __launch_bounds__(32 * kMaxDownWarp, 1) down_one_kernel(DownOne 
   for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) total += reduce[w][i];
   float x = 0;
   if (o < p.down.rows) {
-    if (p.y != nullptr) p.y[o] = total;
-    x = __ldcg(p.x + o) + total;
-    p.x[o] = x;
+    const int64_t at = int64_t{blockIdx.y} * p.down.rows + o;
+    if (p.y != nullptr) p.y[at] = total;
+    x = __ldcg(p.x + at) + total;
+    p.x[at] = x;
   }
-  put_squares(p.squares, static_cast<int>(blockIdx.x), x);
-}
-
-template <int kUnits>
-__global__ void __launch_bounds__(256, 2) down_few_kernel(Tensor down, const Tile* tiles, const int32_t* n_tile,
-                                                          const float* act, const int32_t* slot_id, float* slot_out) {
-  extern __shared__ __align__(16) unsigned char memory[];
-  grid_launch_next();
-  grid_wait();
-  if (static_cast<int>(blockIdx.y) >= __ldcg(n_tile)) return;
-  const Tile slots = tiles[blockIdx.y];
-  const int n_block = down.cols / 256;
-  const int n_warp = blockDim.x / 32;
-  const int first = static_cast<int>(threadIdx.x / 32) * kUnits;
-  const int64_t base = int64_t{slots.expert} * down.rows;
-  const int o = 16 * static_cast<int>(blockIdx.x);
-  with_frag(down.layout, [&]<class Frag>() {
-    WarpTile<Frag, kUnits> tile;
-    tile.load(down, base + o, base + down.rows - 1, first, n_block - first);
-    const GemvShared s = carve(memory, slots.n, down.cols, n_warp);
-    prepare_rows<kUnits>(
-        s, slots.n, down.cols, false, 0, {}, [&](int r) { return act + int64_t{slots.begin + r} * down.cols; },
-        nullptr);
-    float sum[4] = {};
-    multiply_tile<Frag, kUnits>(sum, tile, down, s, slots.n);
-    store_partial(s.reduce, sum);
-    __syncthreads();
-    for (int i = threadIdx.x; i < 16 * slots.n; i += blockDim.x)
-      if (o + i % 16 < down.rows)
-        slot_out[int64_t{__ldcg(slot_id + slots.begin + i / 16)} * down.rows + o + i % 16] =
-            sum_partials(s.reduce, i % 16, i / 16, n_warp) / down.scale_up;
-  });
+  if (p.squares != nullptr) put_squares(p.squares, static_cast<int>(blockIdx.x), x);
 }
 
 // Prompts. A warp has 16 rows of gate and the same 16 of up, so that the activation never leaves its registers.
@@ -361,60 +270,39 @@ bool has_frags(const LayerWeights& w) {
   return w.gate_exps.layout != Layout::kFile && w.gate_exps.layout == w.up_exps.layout &&
          w.down_exps.layout != Layout::kFile;
 }
-// Blocks of 256 columns a warp, where at most 8 warps share them.
-int units_for(int n_block) { return n_block <= 8 ? 1 : n_block <= 16 ? 2 : 4; }
-bool fits_few(const LayerWeights& w) { return w.gate_exps.cols / 256 <= 16 && w.down_exps.cols / 256 <= 16; }
-
 }  // namespace
 
 Stages::ExpertPath Stages::expert_path(const LayerWeights& w) const {
   if (exact() || !has_frags(w)) return ExpertPath::kGeneral;
-  if (takes_one_row()) return ExpertPath::kOneRow;
-  return plan_.n_row <= kGemvMaxRow && fits_few(w) ? ExpertPath::kFewRows : ExpertPath::kManyRows;
+  // While rows seldom meet at an expert, each on its own reads little more than all together, and computes less.
+  const int few = std::min(kFewRows, std::max(1, config_.n_expert / config_.n_expert_used));
+  return is_regular_ && plan_.n_row <= few ? ExpertPath::kFewRows : ExpertPath::kManyRows;
 }
 
-void Stages::experts_one_row(const LayerWeights& w, int layer) {
+void Stages::experts_few(const LayerWeights& w, int layer) {
   const int k = config_.n_expert_used;
-  const GateUpOne p = {w.gate_exps, w.up_exps, b.row, b.router, config_.n_expert, b.gate, b.ids, b.chosen};
+  const auto n_row = static_cast<unsigned>(plan_.n_row);
+  const GateUpFew p = {w.gate_exps, w.up_exps, b.rows, b.router, config_.n_expert, b.gate, b.ids, b.chosen};
   const int n_block = config_.d_model / 256;
   const int units = n_block <= 8 ? 1 : n_block <= 16 ? 2 : 4;
   const bool many = config_.n_expert > 128;
-  const auto gate_up = units == 1   ? (many ? gate_up_one_kernel<1, 16, 2> : gate_up_one_kernel<1, 4, 3>)
-                       : units == 2 ? (many ? gate_up_one_kernel<2, 16, 1> : gate_up_one_kernel<2, 4, 1>)
-                                    : (many ? gate_up_one_kernel<4, 16, 1> : gate_up_one_kernel<4, 4, 1>);
-  launch("gate_up", gate_up, dim3(div_up(config_.d_ff, 16), k), 32 * div_up(n_block, units),
+  const auto gate_up = units == 1   ? (many ? gate_up_few_kernel<1, 16, 2> : gate_up_few_kernel<1, 4, 3>)
+                       : units == 2 ? (many ? gate_up_few_kernel<2, 16, 1> : gate_up_few_kernel<2, 4, 1>)
+                                    : (many ? gate_up_few_kernel<4, 16, 1> : gate_up_few_kernel<4, 4, 1>);
+  launch("gate_up", gate_up, dim3(div_up(config_.d_ff, 16), k, n_row), 32 * div_up(n_block, units),
          one_row_bytes(config_.d_model), p);
-  tap_ids(backend::Tap::kFfnMoeTopk, layer, b.ids, 1, k);
+  tap_ids(backend::Tap::kFfnMoeTopk, layer, b.ids, plan_.n_row, k);
 
   const int n_pair = k * (config_.d_ff / 256);
   const int per_warp = n_pair <= kMaxDownWarp ? 1 : n_pair <= 2 * kMaxDownWarp ? 2 : kMaxDownUnits;
-  const auto down = per_warp == 1   ? down_one_kernel<1>
-                    : per_warp == 2 ? down_one_kernel<2>
-                                    : down_one_kernel<kMaxDownUnits>;
-  launch("down", down, div_up(config_.d_model, 16), 32 * div_up(n_pair, per_warp), one_row_bytes(k * config_.d_ff),
-         DownOne{w.down_exps, b.gate, b.ids, b.chosen, k, b.x, b.squares, b.weights,
+  const auto down = per_warp == 1   ? down_few_kernel<1>
+                    : per_warp == 2 ? down_few_kernel<2>
+                                    : down_few_kernel<kMaxDownUnits>;
+  launch("down", down, dim3(div_up(config_.d_model, 16), n_row), 32 * div_up(n_pair, per_warp),
+         one_row_bytes(k * config_.d_ff),
+         DownFew{w.down_exps, b.gate, b.ids, b.chosen, k, b.x, takes_one_row() ? b.squares : nullptr, b.weights,
                  if_wanted(backend::Tap::kFfnMoeOut, b.h)});
-  tap(backend::Tap::kFfnMoeWeightsNorm, layer, b.weights, 1, k);
-}
-
-void Stages::experts_gemv(const LayerWeights& w) {
-  group_slots(kGemvRows);
-  const int n_slot = plan_.n_row * config_.n_expert_used;
-  const GateUp p = {w.gate_exps, w.up_exps, b.x, w.ffn_norm, config_.rms_eps, b.gate};
-  const int n_block = config_.d_model / 256;
-  const int units = units_for(n_block);
-  const int n_warp = div_up(n_block, units);
-  const int most = std::min(plan_.n_row, kGemvRows);
-  launch("gate_up", units == 1 ? gate_up_few_kernel<1> : gate_up_few_kernel<2>, dim3(div_up(config_.d_ff, 16), n_slot),
-         32 * n_warp, gemv_shared_bytes(most, config_.d_model, n_warp, 2), p, static_cast<const Tile*>(b.tiles),
-         static_cast<const int32_t*>(b.n_tile), static_cast<const int32_t*>(b.slot_row));
-  const int d_block = config_.d_ff / 256;
-  const int d_units = units_for(d_block);
-  const int d_warp = div_up(d_block, d_units);
-  launch("down", d_units == 1 ? down_few_kernel<1> : down_few_kernel<2>, dim3(div_up(config_.d_model, 16), n_slot),
-         32 * d_warp, gemv_shared_bytes(most, config_.d_ff, d_warp, 1), w.down_exps, static_cast<const Tile*>(b.tiles),
-         static_cast<const int32_t*>(b.n_tile), static_cast<const float*>(b.gate),
-         static_cast<const int32_t*>(b.slot_id), b.slot_out);
+  tap(backend::Tap::kFfnMoeWeightsNorm, layer, b.weights, plan_.n_row, k);
 }
 
 void Stages::experts_gemm(const LayerWeights& w) {
@@ -450,12 +338,11 @@ void Stages::experts(const model::LayerSpec& layer, const model::Shape& shape) {
   using backend::Tap;
   const LayerWeights& w = weights_of(layer);
   switch (expert_path(w)) {
-    case ExpertPath::kOneRow: experts_one_row(w, layer.index); break;
-    case ExpertPath::kFewRows: experts_gemv(w); break;
+    case ExpertPath::kFewRows: experts_few(w, layer.index); break;
     case ExpertPath::kManyRows: experts_gemm(w); break;
     case ExpertPath::kGeneral: experts_general(w); break;
   }
-  if (expert_path(w) != ExpertPath::kOneRow)
+  if (expert_path(w) != ExpertPath::kFewRows)
     launch("sum", sum_kernel, shape.n_row, 256, 0, static_cast<const float*>(b.slot_out),
            static_cast<const float*>(b.weights), config_.n_expert_used, config_.d_model, b.x,
            if_wanted(Tap::kFfnMoeOut, b.h));

@@ -1,14 +1,13 @@
 // route   contract: docs/stages.md#route   mirrors: ref/route.cc, cpu/route.cc
 //   h = rms_norm(x); p = softmax(W h); ids = top-k(p), ties to the lower id; w = p[ids] / sum p[ids]
 //   x, h: [n_row, d_model] f32   W: [n_expert, d_model] f32   ids: [n_row, k] i32   w: [n_row, k] f32
-//   launch: few rows: a block an expert, the norm on the way; else products.cu. Then a warp a row, and a block an expert
-//   that lists the expert's rows. One row alone: the choice is in the experts' first kernel
+//   launch: few rows: a block for an expert and a row, the norm on the way; the choice is in the experts' first kernel.
+//   Else a kernel for prompts, or products.cu; then a warp a row, and a block an expert that lists the expert's rows
 //   sum: f32, a fixed tree
 //   cost: reads 4 * n_expert * d_model bytes once a step; bandwidth- and latency-bound for few rows
 #include <algorithm>
 
 #include "cuda/kernels/choose.cuh"
-#include "cuda/kernels/gemv.cuh"
 #include "cuda/kernels/gemv_one.cuh"
 #include "cuda/products.h"
 
@@ -18,18 +17,20 @@ namespace {
 constexpr int kRouteThread = 256;
 constexpr int kRouteUnits = 8;  // f32 weights a thread at most: d_model up to 2,048 without a second look
 
-// One row alone: logits[e] = W_e . rms_norm(x), and the normalised row as the experts read it, a block of it by each of the
-// first blocks. The sum of squares was left behind.
+// Few rows: logits[r, e] = W_e . rms_norm(x_r), both sums in one pass over x, and the normalised rows as the experts read
+// them, a block of 256 columns by each of the first blocks of the grid.
 __global__ void __launch_bounds__(kRouteThread)
-    route_one_kernel(const float* router, const float* norm, float eps, const float* x, const float* squares,
-                     int d_model, float* logits, OneRow row, float* h) {
-  __shared__ float partial[kRouteThread / 32];
+    route_few_kernel(const float* router, const float* norm, float eps, const float* x, int d_model, int n_expert,
+                     float* logits, OneRow rows, float* h) {
+  __shared__ float partial[2][kRouteThread / 32];
   grid_launch_next();
   const int e = blockIdx.x;
+  const int64_t r = blockIdx.y;
   const int n_four = d_model / 4;
   const auto* w4 = reinterpret_cast<const float4*>(router + int64_t{e} * d_model);
   const auto* norm4 = reinterpret_cast<const float4*>(norm);
-  const auto* x4 = reinterpret_cast<const float4*>(x);
+  const auto* x4 = reinterpret_cast<const float4*>(x + r * d_model);
+  // Weights come before the wait.
   float4 w[kRouteUnits / 4];
 #pragma unroll
   for (int i = 0; i < kRouteUnits / 4; ++i) {
@@ -44,8 +45,8 @@ __global__ void __launch_bounds__(kRouteThread)
   const bool puts = e < d_model / 256 && threadIdx.x < 32;
   if (puts) input.load_norm(norm, d_model, e);
   grid_wait();
-  if (puts) input.load(x, d_model, e);
-  const float scale = rms_scale(sum_squares(squares, d_model), d_model, eps);
+  if (puts) input.load(x + r * d_model, d_model, e);
+  float squares = 0;
   float dot = 0;
   for (int at = threadIdx.x, i = 0; at < n_four; at += kRouteThread, ++i) {
     const float4 v = __ldcg(x4 + at);
@@ -57,82 +58,26 @@ __global__ void __launch_bounds__(kRouteThread)
       const float4 b = __ldg(norm4 + at);
       u = {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
     }
+    squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
     dot += v.x * u.x + v.y * u.y + v.z * u.z + v.w * u.w;
   }
+  squares = warp_sum(squares);
   dot = warp_sum(dot);
-  if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32] = dot;
-  if (puts) input.put(row, d_model, e, true, scale, h);
-  __syncthreads();
-  if (threadIdx.x != 0) return;
-  float total = 0;
-  for (int i = 0; i < kRouteThread / 32; ++i) total += partial[i];
-  logits[e] = total * scale;
-}
-
-// logits[r, e] = W_e . rms_norm(x_r), both sums in one pass over x.
-__global__ void __launch_bounds__(kRouteThread)
-    route_kernel(const float* router, const float* norm, float eps, const float* x, int n_row, int d_model,
-                 float* logits, int n_expert, float* h) {
-  __shared__ float partial[kGemvRows][2][kRouteThread / 32];
-  grid_launch_next();
-  const int e = blockIdx.x;
-  const int n_four = d_model / 4;
-  const auto* w4 = reinterpret_cast<const float4*>(router + int64_t{e} * d_model);
-  const auto* norm4 = reinterpret_cast<const float4*>(norm);
-  // Weights come before the wait.
-  float4 w[kRouteUnits / 4];
-#pragma unroll
-  for (int i = 0; i < kRouteUnits / 4; ++i) {
-    const int at = static_cast<int>(threadIdx.x) + i * kRouteThread;
-    w[i] = {0, 0, 0, 0};
-    if (at >= n_four) continue;
-    const float4 a = __ldg(w4 + at);
-    const float4 b = __ldg(norm4 + at);
-    w[i] = {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
-  }
-  grid_wait();
-  for (int r = 0; r < n_row; ++r) {
-    const auto* x4 = reinterpret_cast<const float4*>(x + int64_t{r} * d_model);
-    float squares = 0;
-    float dot = 0;
-    for (int at = threadIdx.x, i = 0; at < n_four; at += kRouteThread, ++i) {
-      const float4 v = __ldcg(x4 + at);
-      float4 u;
-      if (i < kRouteUnits / 4) {
-        u = i == 0 ? w[0] : w[1];
-      } else {
-        const float4 a = __ldg(w4 + at);
-        const float4 b = __ldg(norm4 + at);
-        u = {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
-      }
-      squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
-      dot += v.x * u.x + v.y * u.y + v.z * u.z + v.w * u.w;
-    }
-    squares = warp_sum(squares);
-    dot = warp_sum(dot);
-    if (threadIdx.x % 32 == 0) {
-      partial[r][0][threadIdx.x / 32] = squares;
-      partial[r][1][threadIdx.x / 32] = dot;
-    }
+  if (threadIdx.x % 32 == 0) {
+    partial[0][threadIdx.x / 32] = squares;
+    partial[1][threadIdx.x / 32] = dot;
   }
   __syncthreads();
-  for (int r = threadIdx.x; r < n_row; r += kRouteThread) {
-    float squares = 0;
-    float dot = 0;
-    for (int i = 0; i < kRouteThread / 32; ++i) {
-      squares += partial[r][0][i];
-      dot += partial[r][1][i];
-    }
-    logits[r * n_expert + e] = dot * rms_scale(squares, d_model, eps);
+  if (threadIdx.x >= 32) return;
+  squares = 0;
+  dot = 0;
+  for (int i = 0; i < kRouteThread / 32; ++i) {
+    squares += partial[0][i];
+    dot += partial[1][i];
   }
-  if (h == nullptr || e != 0) return;
-  for (int r = 0; r < n_row; ++r) {
-    float squares = 0;
-    for (int i = 0; i < kRouteThread / 32; ++i) squares += partial[r][0][i];
-    const float scale = rms_scale(squares, d_model, eps);
-    for (int k = threadIdx.x; k < d_model; k += kRouteThread)
-      h[int64_t{r} * d_model + k] = __ldcg(x + int64_t{r} * d_model + k) * scale * __ldg(norm + k);
-  }
+  const float scale = rms_scale(squares, d_model, eps);
+  if (threadIdx.x == 0) logits[r * n_expert + e] = dot * scale;
+  if (puts) input.put(rows.of(r, d_model), d_model, e, true, scale, h == nullptr ? nullptr : h + r * d_model);
 }
 
 // Prompts: 16 rows by 128 experts by a part of the columns a block; a thread has four rows of two experts. Who chooses adds
@@ -288,18 +233,14 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   const LayerWeights& w = weights_of(layer);
   const int n_row = shape.n_row;
   const int k = config_.n_expert_used;
+  const ExpertPath path = expert_path(w);
+  const bool to_many = path == ExpertPath::kManyRows;  // which reads the rows in f16
   const bool is_f32 = !exact() && w.gate_inp.type == 0 && config_.d_model % 4 == 0;
-  const bool to_many = expert_path(w) == ExpertPath::kManyRows;  // which reads the rows in f16
-  const bool few = is_f32 && n_row <= kGemvMaxRow && !to_many;
-  if (takes_one_row()) {
-    launch("route", route_one_kernel, config_.n_expert, kRouteThread, 0,
+  if (path == ExpertPath::kFewRows) {
+    launch("route", route_few_kernel, dim3(config_.n_expert, n_row), kRouteThread, 0,
            reinterpret_cast<const float*>(w.gate_inp.quants), w.ffn_norm, config_.rms_eps,
-           static_cast<const float*>(b.x), static_cast<const float*>(b.squares), config_.d_model, b.router, b.row,
+           static_cast<const float*>(b.x), config_.d_model, config_.n_expert, b.router, b.rows,
            if_wanted(Tap::kFfnNorm, b.h));
-  } else if (few) {
-    launch("route", route_kernel, config_.n_expert, kRouteThread, 0, reinterpret_cast<const float*>(w.gate_inp.quants),
-           w.ffn_norm, config_.rms_eps, static_cast<const float*>(b.x), n_row, config_.d_model, b.router,
-           config_.n_expert, if_wanted(Tap::kFfnNorm, b.h));
   } else {
     normalise(w.ffn_norm, n_row, nullptr, to_many);
     const Product product = {&w.gate_inp, b.router, config_.n_expert, false};
@@ -313,12 +254,12 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
       products("route", {b.h, config_.d_model, nullptr, n_row, nullptr, nullptr}, &product, 1);
   }
   tap(Tap::kFfnNorm, layer.index, b.h, n_row, config_.d_model);
-  if (takes_one_row()) return;  // the choice is in the experts' first kernel, and so are its taps
+  if (path == ExpertPath::kFewRows) return;  // the choice is in the experts' first kernel, and so are its taps
   const auto choose = config_.n_expert <= 128   ? choose_kernel<4>
                       : config_.n_expert <= 512 ? choose_kernel<16>
                                                 : choose_kernel<kMaxExperts / 32>;
-  launch("choose", choose, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router),
-         is_f32 && !few ? kRouteParts : 1, n_row, config_.n_expert, k, b.ids, b.weights);
+  launch("choose", choose, (n_row + 7) / 8, 256, 0, static_cast<const float*>(b.router), is_f32 ? kRouteParts : 1,
+         n_row, config_.n_expert, k, b.ids, b.weights);
   tap_ids(Tap::kFfnMoeTopk, layer.index, b.ids, n_row, k);
   tap(Tap::kFfnMoeWeightsNorm, layer.index, b.weights, n_row, k);
 }

@@ -20,10 +20,10 @@ Workspace place_workspace(const model::Config& config, int max_row, int max_sequ
   take(b.x, n_row * c.d_model);
   take(b.h, n_row * c.d_model);
   take(b.squares, c.d_model / 16);
-  take(b.row.x, c.d_model);
-  take(b.row.sum16, c.d_model / 16);
-  take(b.row.inverse, c.d_model / 256);
-  take(b.chosen, c.n_expert_used);
+  take(b.rows.x, kFewRows * c.d_model);
+  take(b.rows.sum16, kFewRows * c.d_model / 16);
+  take(b.rows.inverse, kFewRows * c.d_model / 256);
+  take(b.chosen, kFewRows * c.n_expert_used);
   take(b.rows16, std::max(n_row * std::max(c.d_model, c.d_q()), n_slot * c.d_ff));
   take(b.rows_inverse, n_slot);
   take(b.qkv, n_row * width);
