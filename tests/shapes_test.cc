@@ -4,6 +4,7 @@
 
 #include "cpu/cpu.h"
 #include "suites/repeat.h"
+#include "support/demo.h"
 
 namespace tercet::tests {
 namespace {
