@@ -191,7 +191,7 @@ class Stages {
   void attn_decode(int layer, const LayerWeights& w, bool heads_wanted);
   void attn_chunks(int layer);
   // How a step goes through the experts of a layer.
-  enum class ExpertPath { kFewRows, kManyRows, kGeneral };
+  enum class ExpertPath { kFew, kMany, kGeneral };
   ExpertPath expert_path(const LayerWeights& w) const;
   void group_slots(int tile_rows);  // slot_row, slot_id, tiles
   void experts_few(const LayerWeights& w, int layer);

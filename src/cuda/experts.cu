@@ -276,7 +276,7 @@ Stages::ExpertPath Stages::expert_path(const LayerWeights& w) const {
   if (exact() || !has_frags(w)) return ExpertPath::kGeneral;
   // While rows seldom meet at an expert, each on its own reads little more than all together, and computes less.
   const int few = std::min(kFewRows, std::max(1, config_.n_expert / config_.n_expert_used));
-  return is_regular_ && plan_.n_row <= few ? ExpertPath::kFewRows : ExpertPath::kManyRows;
+  return is_regular_ && plan_.n_row <= few ? ExpertPath::kFew : ExpertPath::kMany;
 }
 
 void Stages::experts_few(const LayerWeights& w, int layer) {
@@ -338,11 +338,11 @@ void Stages::experts(const model::LayerSpec& layer, const model::Shape& shape) {
   using backend::Tap;
   const LayerWeights& w = weights_of(layer);
   switch (expert_path(w)) {
-    case ExpertPath::kFewRows: experts_few(w, layer.index); break;
-    case ExpertPath::kManyRows: experts_gemm(w); break;
+    case ExpertPath::kFew: experts_few(w, layer.index); break;
+    case ExpertPath::kMany: experts_gemm(w); break;
     case ExpertPath::kGeneral: experts_general(w); break;
   }
-  if (expert_path(w) != ExpertPath::kFewRows)
+  if (expert_path(w) != ExpertPath::kFew)
     launch("sum", sum_kernel, shape.n_row, 256, 0, static_cast<const float*>(b.slot_out),
            static_cast<const float*>(b.weights), config_.n_expert_used, config_.d_model, b.x,
            if_wanted(Tap::kFfnMoeOut, b.h));

@@ -234,9 +234,9 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
   const int n_row = shape.n_row;
   const int k = config_.n_expert_used;
   const ExpertPath path = expert_path(w);
-  const bool to_many = path == ExpertPath::kManyRows;  // which reads the rows in f16
+  const bool to_many = path == ExpertPath::kMany;  // which reads the rows in f16
   const bool is_f32 = !exact() && w.gate_inp.type == 0 && config_.d_model % 4 == 0;
-  if (path == ExpertPath::kFewRows) {
+  if (path == ExpertPath::kFew) {
     launch("route", route_few_kernel, dim3(config_.n_expert, n_row), kRouteThread, 0,
            reinterpret_cast<const float*>(w.gate_inp.quants), w.ffn_norm, config_.rms_eps,
            static_cast<const float*>(b.x), config_.d_model, config_.n_expert, b.router, b.rows,
@@ -254,7 +254,7 @@ void Stages::route(const model::LayerSpec& layer, const model::Shape& shape) {
       products("route", {b.h, config_.d_model, nullptr, n_row, nullptr, nullptr}, &product, 1);
   }
   tap(Tap::kFfnNorm, layer.index, b.h, n_row, config_.d_model);
-  if (path == ExpertPath::kFewRows) return;  // the choice is in the experts' first kernel, and so are its taps
+  if (path == ExpertPath::kFew) return;  // the choice is in the experts' first kernel, and so are its taps
   const auto choose = config_.n_expert <= 128   ? choose_kernel<4>
                       : config_.n_expert <= 512 ? choose_kernel<16>
                                                 : choose_kernel<kMaxExperts / 32>;
