@@ -2,6 +2,8 @@
 // a device makes the reference the slow half (cuda_shapes_test.cc).
 #include "suites/shapes.h"
 
+#include <algorithm>
+
 #include "cpu/cpu.h"
 #include "suites/repeat.h"
 #include "support/demo.h"
