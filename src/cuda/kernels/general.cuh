@@ -86,8 +86,6 @@ __host__ __device__ constexpr int64_t file_row_bytes(uint32_t type, int cols) {
     default: return 0;
   }
 }
-// The formats that this file knows, by ggml's type ids.
-constexpr bool has_element(uint32_t type) { return file_row_bytes(type, 256) != 0; }
 
 template <class F>
 __device__ __forceinline__ void with_format(uint32_t type, F&& f) {
