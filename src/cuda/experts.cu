@@ -21,15 +21,19 @@ __device__ __forceinline__ float silu_times(float gate, float up) { return gate 
 // for a list. kPer * 32 is n_expert at least.
 template <int kPer>
 __device__ __forceinline__ int find_choice(const float* router, int n_expert, int choice) {
+  float logit[kPer];
+#pragma unroll
+  for (int i = 0; i < kPer; ++i) {
+    const int e = static_cast<int>(threadIdx.x % 32) + 32 * i;
+    logit[i] = e < n_expert ? __ldcg(router + e) : 0.0F;
+  }
   uint32_t key[kPer];
 #pragma unroll
   for (int i = 0; i < kPer; ++i) {
     const int e = static_cast<int>(threadIdx.x % 32) + 32 * i;
-    key[i] = e < n_expert ? choice_order(__ldcg(router + e)) : 0U;
+    key[i] = e < n_expert ? choice_order(logit[i]) : 0U;
   }
-  int expert = 0;
-  for (int rank = 0; rank <= choice; ++rank) expert = take_largest<kPer>(key);
-  return expert;
+  return place_of_rank<kPer>(key, choice);
 }
 
 struct GateUpFew {
@@ -43,7 +47,8 @@ struct GateUpFew {
 };
 
 template <class One, int kUnits>
-__device__ __forceinline__ void gate_up_few_block(const GateUpFew& p, int expert, unsigned char* memory) {
+__device__ __forceinline__ void gate_up_few_block(const GateUpFew& p, int expert, const FetchedBlock (&fetched)[kUnits],
+                                                  unsigned char* memory) {
   __shared__ float reduce[2][kMaxOneWarp][16];
   const int cols = p.gate.cols;
   const int n_block = cols / 256;
@@ -58,7 +63,8 @@ __device__ __forceinline__ void gate_up_few_block(const GateUpFew& p, int expert
   const OneRow x = carve_one(memory, cols);
 #pragma unroll
   for (int u = 0; u < kUnits; ++u)
-    if (first + u < n_block) fetch_block(x, p.rows.of(blockIdx.z, cols), first + u);
+    if (first + u < n_block) fetched[u].put(x, first + u);
+  __syncwarp();
   float sum_gate[2] = {};
   float sum_up[2] = {};
   gate.multiply(sum_gate, x, n_block, first);
@@ -83,6 +89,13 @@ __global__ void __launch_bounds__(256, kMinBlocks) gate_up_few_kernel(GateUpFew 
   extern __shared__ __align__(16) unsigned char memory[];
   grid_launch_next();
   grid_wait();
+  const int cols = p.gate.cols;
+  FetchedBlock fetched[kUnits];
+#pragma unroll
+  for (int u = 0; u < kUnits; ++u) {
+    const int block = static_cast<int>(threadIdx.x / 32) * kUnits + u;
+    if (block < cols / 256) fetched[u].load(p.rows.of(blockIdx.z, cols), block);
+  }
   const float* router = p.router + int64_t{blockIdx.z} * p.n_expert;
   const int expert = find_choice<kPer>(router, p.n_expert, static_cast<int>(blockIdx.y));
   if (blockIdx.x == 0 && threadIdx.x == 0) {
@@ -90,7 +103,7 @@ __global__ void __launch_bounds__(256, kMinBlocks) gate_up_few_kernel(GateUpFew 
     p.ids[slot] = expert;
     p.chosen[slot] = __ldcg(router + expert);
   }
-  with_one(p.gate.layout, [&]<class One>() { gate_up_few_block<One, kUnits>(p, expert, memory); });
+  with_one(p.gate.layout, [&]<class One>() { gate_up_few_block<One, kUnits>(p, expert, fetched, memory); });
 }
 
 struct DownFew {
@@ -120,20 +133,25 @@ __device__ __forceinline__ void down_few_block(float (&sum)[2], const DownFew& p
   OneTile<One, kUnits> tile;
   Eight act[kUnits];
 #pragma unroll
+  for (int u = 0; u < kUnits; ++u)
+    if (first + u < n_pair)
+      act[u] = load_eight(p.act + slots * p.down.cols + int64_t{first + u} * 256 + first_column(lane));
+  const float largest =
+      __shfl_sync(kFullWarp, chosen, 0);  // here, so that nothing behind the weights' loads waits with them
+#pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
-    act[u] = load_eight(p.act + slots * p.down.cols + int64_t{first + u} * 256 + first_column(lane));
     const int64_t base = int64_t{__shfl_sync(kFullWarp, id, (first + u) / n_block)} * p.down.rows;
     tile.load_one(u, p.down, base + o, base + p.down.rows - 1, (first + u) % n_block);
   }
-  const float weight = choice_weight(chosen, __shfl_sync(kFullWarp, chosen, 0), p.k);
-  if (blockIdx.x == 0 && threadIdx.x < p.k) p.weights[slots + threadIdx.x] = weight;
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
     put_block(rows, first + u, act[u], warp_max(largest_magnitude(act[u])));
   }
   __syncwarp();
+  const float weight = choice_weight(chosen, largest, p.k);
+  if (blockIdx.x == 0 && threadIdx.x < p.k) p.weights[slots + threadIdx.x] = weight;
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
@@ -145,27 +163,29 @@ __device__ __forceinline__ void down_few_block(float (&sum)[2], const DownFew& p
   }
 }
 
-template <int kUnits>
-__global__ void __launch_bounds__(32 * kMaxDownWarp, 1) down_few_kernel(DownFew p) {
+// Several rows: two blocks a multiprocessor, so that one computes while the other waits.
+template <int kUnits, int kMaxWarp, int kMinBlocks>
+__global__ void __launch_bounds__(32 * kMaxWarp, kMinBlocks) down_few_kernel(DownFew p) {
   extern __shared__ __align__(16) unsigned char memory[];
-  __shared__ float reduce[kMaxDownWarp][16];
+  __shared__ float reduce[kMaxWarp][16];
   grid_launch_next();
   grid_wait();
+  const int i = threadIdx.x;
+  const int o = 16 * static_cast<int>(blockIdx.x) + i;
+  const int64_t at = int64_t{blockIdx.y} * p.down.rows + o;
+  const bool is_writer = i < 16 && o < p.down.rows;
+  float x = is_writer ? __ldcg(p.x + at) : 0.0F;
   float sum[2] = {};
   with_one(p.down.layout,
            [&]<class One>() { down_few_block<One, kUnits>(sum, p, carve_one(memory, p.k * p.down.cols)); });
   put_sums(reduce[threadIdx.x / 32], sum);
   __syncthreads();
-  const int i = threadIdx.x;
-  const int o = 16 * static_cast<int>(blockIdx.x) + i;
   if (i >= 16) return;
   float total = 0;
   for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) total += reduce[w][i];
-  float x = 0;
-  if (o < p.down.rows) {
-    const int64_t at = int64_t{blockIdx.y} * p.down.rows + o;
+  if (is_writer) {
     if (p.y != nullptr) p.y[at] = total;
-    x = __ldcg(p.x + at) + total;
+    x += total;
     p.x[at] = x;
   }
   if (p.squares != nullptr) put_squares(p.squares, static_cast<int>(blockIdx.x), x);
@@ -294,10 +314,13 @@ void Stages::experts_few(const LayerWeights& w, int layer) {
   tap_ids(backend::Tap::kFfnMoeTopk, layer, b.ids, plan_.n_row, k);
 
   const int n_pair = k * (config_.d_ff / 256);
-  const int per_warp = n_pair <= kMaxDownWarp ? 1 : n_pair <= 2 * kMaxDownWarp ? 2 : kMaxDownUnits;
-  const auto down = per_warp == 1   ? down_few_kernel<1>
-                    : per_warp == 2 ? down_few_kernel<2>
-                                    : down_few_kernel<kMaxDownUnits>;
+  // A row alone: a warp for each pair, as short a way as there is. Several: smaller blocks, two a multiprocessor.
+  const bool one_each = plan_.n_row == 1 && n_pair <= kMaxAloneWarp;
+  const int per_warp = one_each || n_pair <= kMaxDownWarp ? 1 : n_pair <= 2 * kMaxDownWarp ? 2 : kMaxDownUnits;
+  const auto down = one_each        ? down_few_kernel<1, kMaxAloneWarp, 1>
+                    : per_warp == 1 ? down_few_kernel<1, kMaxDownWarp, 2>
+                    : per_warp == 2 ? down_few_kernel<2, kMaxDownWarp, 2>
+                                    : down_few_kernel<kMaxDownUnits, kMaxDownWarp, 1>;
   launch("down", down, dim3(div_up(config_.d_model, 16), n_row), 32 * div_up(n_pair, per_warp),
          one_row_bytes(k * config_.d_ff),
          DownFew{w.down_exps, b.gate, b.ids, b.chosen, k, b.x, takes_one_row() ? b.squares : nullptr, b.weights,

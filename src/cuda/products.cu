@@ -86,10 +86,10 @@ __global__ void __launch_bounds__(32 * kMaxWarp, kBlocks) gemv_kernel(Parts part
 }
 
 // One row: kernels/gemv_one.cuh. A block for each 16 weight rows of each part, its warps share the columns.
-template <class One, int kUnits>
+template <class One, int kUnits, int kMaxWarp>
 __device__ __forceinline__ void one_block(const Part& part, const Source& source, const OneSquares& squares,
                                           unsigned char* memory) {
-  __shared__ float reduce[kMaxOneWarp][16];
+  __shared__ float reduce[kMaxWarp][16];
   const int warp = threadIdx.x / 32;
   const int first = warp * kUnits;
   const int cols = part.w.cols;
@@ -101,6 +101,9 @@ __device__ __forceinline__ void one_block(const Part& part, const Source& source
   input.load_norm(source.norm, cols, first);
   grid_wait();
   input.load(source.x, cols, first);
+  const int o = threadIdx.x;
+  float total = 0;
+  if (part.residual && o < 16 && row + o < part.w.rows) total = __ldcg(part.y + row + o);
   const bool is_normed = source.norm != nullptr;
   const float scale = is_normed ? rms_scale(sum_squares(squares.in, cols), cols, source.eps) : 1.0F;
   const OneRow x = carve_one(memory, cols);
@@ -109,22 +112,21 @@ __device__ __forceinline__ void one_block(const Part& part, const Source& source
   tile.multiply(sum, x, cols / 256, first);
   put_sums(reduce[warp], sum);
   __syncthreads();
-  const int o = threadIdx.x;
   if (o >= 16) return;
-  float total = 0;
-  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) total += reduce[w][o];
-  if (row + o >= part.w.rows) total = 0;
-  if (part.residual && row + o < part.w.rows) total += __ldcg(part.y + row + o);
+  float product = 0;
+  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) product += reduce[w][o];
+  total = row + o < part.w.rows ? total + product : 0;
   if (row + o < part.w.rows) part.y[row + o] = total;
   if (squares.out != nullptr) put_squares(squares.out, tile_index, total);
 }
 
-template <int kUnits, int kMinBlocks>
-__global__ void __launch_bounds__(256, kMinBlocks) one_kernel(Parts parts, Source source, OneSquares squares) {
+template <int kUnits, int kMaxWarp, int kMinBlocks>
+__global__ void __launch_bounds__(32 * kMaxWarp, kMinBlocks)
+    one_kernel(Parts parts, Source source, OneSquares squares) {
   extern __shared__ __align__(16) unsigned char memory[];
   grid_launch_next();
   const Part& part = parts.of_tile(blockIdx.x);
-  with_one(part.w.layout, [&]<class One>() { one_block<One, kUnits>(part, source, squares, memory); });
+  with_one(part.w.layout, [&]<class One>() { one_block<One, kUnits, kMaxWarp>(part, source, squares, memory); });
 }
 
 // One row against a matrix with many rows: a warp goes through all columns of a tile of 16, then to its next tile, and
@@ -352,12 +354,12 @@ void Stages::one_row(const char* name, const Launch& p) {
     launch(name, one_many_kernel, 2 * n_multiprocessor_, 32 * kMaxOneWarp, shared, p.parts.part[0], p.source, squares,
            p.n_tile);
   else if (n_block <= 8)
-    launch(name, one_kernel<1, 3>, p.n_tile, 32 * n_block, shared, p.parts, p.source, squares);
+    launch(name, one_kernel<1, 8, 3>, p.n_tile, 32 * n_block, shared, p.parts, p.source, squares);
   else if (n_block <= 16)
-    launch(name, one_kernel<2, 1>, p.n_tile, 32 * div_up(n_block, 2), shared, p.parts, p.source, squares);
+    launch(name, one_kernel<1, 16, 1>, p.n_tile, 32 * n_block, shared, p.parts, p.source, squares);
   else
-    launch(name, one_kernel<kMaxOneUnits, 1>, p.n_tile, 32 * div_up(n_block, kMaxOneUnits), shared, p.parts, p.source,
-           squares);
+    launch(name, one_kernel<kMaxOneUnits, 8, 1>, p.n_tile, 32 * div_up(n_block, kMaxOneUnits), shared, p.parts,
+           p.source, squares);
 }
 
 // What keeps the kernel for few rows from taking a product: more columns than its warps can hold.

@@ -34,6 +34,50 @@ __device__ __forceinline__ int take_largest(uint32_t (&key)[kPer]) {
   return static_cast<int>(place);
 }
 
+// The place that take_largest gives when it is called for the `rank`-th time, from 0. Each lane orders its own keys first, so
+// that a rank costs one reduction and a vote.
+template <int kPer>
+__device__ __forceinline__ int place_of_rank(uint32_t (&key)[kPer], int rank) {
+  const int lane = threadIdx.x % 32;
+  if constexpr (kPer > 4) {
+    int place = 0;
+    for (int i = 0; i <= rank; ++i) place = take_largest<kPer>(key);
+    return place;
+  } else {
+    int place[kPer];
+#pragma unroll
+    for (int i = 0; i < kPer; ++i) place[i] = lane + 32 * i;
+#pragma unroll
+    for (int end = kPer - 1; end > 0; --end)
+#pragma unroll
+      for (int i = 0; i < end; ++i) {
+        const bool swaps = key[i] < key[i + 1];  // equal ones keep their order
+        const uint32_t low_key = swaps ? key[i] : key[i + 1];
+        const int low_place = swaps ? place[i] : place[i + 1];
+        key[i] = swaps ? key[i + 1] : key[i];
+        place[i] = swaps ? place[i + 1] : place[i];
+        key[i + 1] = low_key;
+        place[i + 1] = low_place;
+      }
+    for (;; --rank) {
+      const uint32_t largest = __reduce_max_sync(kFullWarp, key[0]);
+      const unsigned holders = __ballot_sync(kFullWarp, key[0] == largest);
+      int holder = __ffs(static_cast<int>(holders)) - 1;
+      if ((holders & (holders - 1)) != 0)  // the lowest place of several
+        holder = static_cast<int>(
+            __reduce_min_sync(kFullWarp, key[0] == largest ? static_cast<unsigned>(place[0]) : 0xFFFFFFFFU) % 32);
+      if (rank == 0) return __shfl_sync(kFullWarp, place[0], holder);
+      if (lane != holder) continue;
+#pragma unroll
+      for (int i = 0; i + 1 < kPer; ++i) {
+        key[i] = key[i + 1];
+        place[i] = place[i + 1];
+      }
+      key[kPer - 1] = 0;
+    }
+  }
+}
+
 // The weight of lane i's expert, i < k: exp(logit - largest) over the chosen ones' sum. In the lanes behind, nothing.
 __device__ __forceinline__ float choice_weight(float logit, float largest, int k) {
   const float e = static_cast<int>(threadIdx.x % 32) < k ? expf(logit - largest) : 0.0F;

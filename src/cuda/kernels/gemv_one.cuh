@@ -26,7 +26,9 @@ namespace tercet::cuda {
 inline constexpr float kTwo24 = 16777216.0F;  // what a subnormal's bits are multiplied by to be the integer
 inline constexpr float kTwo20 = 1048576.0F;   // the same, four bits higher
 
-__host__ __device__ constexpr size_t one_row_bytes(int cols) { return size_t(cols) * 2 + cols / 16 * 4 + cols / 256 * 16; }
+__host__ __device__ constexpr size_t one_row_bytes(int cols) {
+  return size_t(cols) * 2 + cols / 16 * 4 + cols / 256 * 16;
+}
 __device__ __forceinline__ OneRow carve_one(unsigned char* memory, int cols) {
   OneRow row;
   row.x = reinterpret_cast<half*>(memory);
@@ -52,14 +54,25 @@ __device__ __forceinline__ void put_block(const OneRow& row, int block, const Ei
   if (lane == 0) row.inverse[block] = power.inverse;
 }
 
-// One block from device memory, where another kernel put it, to shared memory.
-__device__ __forceinline__ void fetch_block(const OneRow& to, const OneRow& from, int block) {
-  const int lane = threadIdx.x % 32;
-  reinterpret_cast<uint4*>(to.x + 256 * block)[lane] = __ldcg(reinterpret_cast<const uint4*>(from.x + 256 * block) + lane);
-  if (lane < 16) to.sum16[16 * block + lane] = __ldcg(from.sum16 + 16 * block + lane);
-  if (lane == 16) to.inverse[block] = __ldcg(from.inverse + block);
-  __syncwarp();
-}
+// One block on its way from device memory, where another kernel put it, to shared memory: the load stands early, before a
+// warp's weights queue up in front of it.
+struct FetchedBlock {
+  uint4 x;
+  float sum16;
+  float inverse;
+  __device__ __forceinline__ void load(const OneRow& from, int block) {
+    const int lane = threadIdx.x % 32;
+    x = __ldcg(reinterpret_cast<const uint4*>(from.x + 256 * block) + lane);
+    sum16 = __ldcg(from.sum16 + 16 * block + lane % 16);
+    inverse = __ldcg(from.inverse + block);
+  }
+  __device__ __forceinline__ void put(const OneRow& to, int block) const {
+    const int lane = threadIdx.x % 32;
+    reinterpret_cast<uint4*>(to.x + 256 * block)[lane] = x;
+    if (lane < 16) to.sum16[16 * block + lane] = sum16;
+    if (lane == 16) to.inverse[block] = inverse;
+  }
+};
 
 // A layout's way to a product of one row. Of lane 4 g + t, as everywhere: rows g and g + 8 of the tile.
 //   load(raw, w, block, t)      a block of 256 columns of both rows

@@ -16,11 +16,12 @@ inline constexpr int kMaxOneBlock = kMaxOneWarp * kMaxOneUnits;  // of a row
 inline constexpr int kFewRows = 32;     // up to here, where experts have a row each at most, a row goes its own way
 inline constexpr int kGeneralRows = 8;  // rows of activations a tile of the general kernel
 inline constexpr int kMaxExperts = 2048;
-inline constexpr int kMaxChoice = 32;    // experts a row: their weights are one warp's
-inline constexpr int kRouteParts = 4;    // parts of the columns that a prompt's router logits are summed in
-inline constexpr int kMaxRanked = 512;   // experts that one row's choice is ranked among by every block
-inline constexpr int kMaxDownWarp = 12;  // warps of one row's down
-inline constexpr int kMaxDownUnits = 4;  // and their blocks of 256 columns
+inline constexpr int kMaxChoice = 32;     // experts a row: their weights are one warp's
+inline constexpr int kRouteParts = 4;     // parts of the columns that a prompt's router logits are summed in
+inline constexpr int kMaxRanked = 512;    // experts that one row's choice is ranked among by every block
+inline constexpr int kMaxDownWarp = 12;   // warps of one row's down
+inline constexpr int kMaxAloneWarp = 24;  // where it is the step's only row
+inline constexpr int kMaxDownUnits = 4;   // and their blocks of 256 columns
 
 // How many parts the keys of sequences of up to n_page pages are cut into. A block takes 8 x 32 positions at a time, and
 // one a multiprocessor is what their registers allow.
