@@ -41,13 +41,14 @@ struct StepInput {
   int32_t* page_table;  // [n_sequence][page_stride]
 };
 
-// One row as the kernels of one row read it: f16 in the canonical order (tensor.h), a power of two a block of 256.
+// One row as the kernels of one row read it (kernels/gemv_one.cuh): in each block of 256 columns, q = x / inverse rounded,
+// as two planes of int8, 256 high + low, each in the canonical order of 16-column groups (tensor.h).
 struct OneRow {
-  half* x;                                                    // [cols]
-  float* sum16;                                               // [cols / 16] sums of the rounded values, still scaled
+  int8_t* x;                                                  // [cols / 256][2][256]
+  int32_t* sum16;                                             // [cols / 16] sums of q
   float* inverse;                                             // [cols / 256] what a block's products are multiplied by
   __host__ __device__ OneRow of(int64_t r, int cols) const {  // row r, where there are several
-    return {x + r * cols, sum16 + r * (cols / 16), inverse + r * (cols / 256)};
+    return {x + r * 2 * cols, sum16 + r * (cols / 16), inverse + r * (cols / 256)};
   }
 };
 

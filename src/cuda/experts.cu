@@ -147,7 +147,7 @@ __device__ __forceinline__ void down_few_block(float (&sum)[2], const DownFew& p
 #pragma unroll
   for (int u = 0; u < kUnits; ++u) {
     if (first + u >= n_pair) break;
-    put_block(rows, first + u, act[u], warp_max(largest_magnitude(act[u])));
+    put_block(rows, first + u, act[u]);
   }
   __syncwarp();
   const float weight = choice_weight(chosen, largest, p.k);

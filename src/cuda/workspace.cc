@@ -20,7 +20,7 @@ Workspace place_workspace(const model::Config& config, int max_row, int max_sequ
   take(b.x, n_row * c.d_model);
   take(b.h, n_row * c.d_model);
   take(b.squares, c.d_model / 16);
-  take(b.rows.x, kFewRows * c.d_model);
+  take(b.rows.x, kFewRows * 2 * c.d_model);
   take(b.rows.sum16, kFewRows * c.d_model / 16);
   take(b.rows.inverse, kFewRows * c.d_model / 256);
   take(b.chosen, kFewRows * c.n_expert_used);

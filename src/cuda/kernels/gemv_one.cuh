@@ -3,16 +3,15 @@
 //   y[o] = sum_k W[o, k] x[k]
 //   x: [cols] f32, normalised on the way in where asked   W: quantized, layouts kQ4K, kQ6K, kQ8   y: f32
 //   launch: a warp has 16 weight rows and kUnits blocks of 256 columns; the warps of a block share the columns
-//   shared: x as f16 in the canonical order, its sums over 16 columns, a power of two a block
-//   sum: f32; in the tensor cores over a sub-block, then sub-block by sub-block and block by block in a lane, then the quad,
-//   then warp by warp
-//   bound: only x is rounded, to f16: 2^-11 of an element. The weights' integers are exact, and their scales multiply in f32
-//   cost: reads W once. 5 instructions expand 8 weights of Q4_K
+//   shared: x as two planes of int8 in the canonical order, its sums over 16 columns, a factor a block
+//   sum: exact integers over a sub-block of the weights; from there f32, block by block in a lane, then the quad, then warp
+//   by warp
+//   bound: only x is rounded, to 16 bits of its block's largest: at most 2^-16 of that. The rest is f32
+//   cost: reads W once. 3 instructions expand 8 weights of Q4_K
 //
-// One row leaves seven of the tensor cores' eight columns free, so each column takes another sub-block of 32 (Q6_K: 16):
-// column n of the B operand is x where the sub-block is n, and zero elsewhere. What comes out in column n is the sum of
-// integer times x over sub-block n, which its scale multiplies in f32. The integers themselves need no conversion: a small
-// integer's bits are an f16 subnormal, integer times 2^-24, and the tensor cores take subnormals as they are.
+// One row leaves seven of the tensor cores' eight columns free, so a column is a plane of one of four sub-blocks of 32 (Q6_K:
+// 16): there the B operand is that plane of x, and zero where the sub-block is another. What comes out in a quad's thread t
+// are both planes' sums of integer times integer over sub-block t, and its scale multiplies them.
 #pragma once
 
 #include "cuda/context.h"
@@ -23,52 +22,84 @@
 
 namespace tercet::cuda {
 
-inline constexpr float kTwo24 = 16777216.0F;  // what a subnormal's bits are multiplied by to be the integer
-inline constexpr float kTwo20 = 1048576.0F;   // the same, four bits higher
-
 __host__ __device__ constexpr size_t one_row_bytes(int cols) {
   return size_t(cols) * 2 + cols / 16 * 4 + cols / 256 * 16;
 }
 __device__ __forceinline__ OneRow carve_one(unsigned char* memory, int cols) {
   OneRow row;
-  row.x = reinterpret_cast<half*>(memory);
-  row.sum16 = reinterpret_cast<float*>(row.x + cols);
-  row.inverse = row.sum16 + cols / 16;
+  row.x = reinterpret_cast<int8_t*>(memory);
+  row.sum16 = reinterpret_cast<int32_t*>(row.x + 2 * cols);
+  row.inverse = reinterpret_cast<float*>(row.sum16 + cols / 16);
   return row;
 }
 
-// Brings this lane's eight columns of a block to shared memory; the whole warp works on one block.
-// `largest`: what no magnitude in the block exceeds.
-__device__ __forceinline__ void put_block(const OneRow& row, int block, const Eight& v, float largest) {
+// c += a b on the tensor cores: a [16, 32], b [32, 8], c [16, 8] (PTX ISA, mma.m16n8k32). Of lane 4 g + t:
+//   a: (g, 4t..), (g + 8, 4t..), (g, 4t + 16..), (g + 8, 4t + 16..)   b: (4t.., g), (4t + 16.., g)
+//   c: (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)
+template <bool kSigned>
+__device__ __forceinline__ void mma_int8(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  if constexpr (kSigned)
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  else
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// Brings this lane's eight columns of a block to shared memory; the whole warp works on one block. x = q inverse with q = 256
+// high + low, |q| <= 32512. A value that is not finite leaves an inverse that is not, so that nothing hides it.
+__device__ __forceinline__ void put_block(const OneRow& row, int block, const Eight& v) {
+  constexpr float kMost = 32512.0F;      // so that the high plane stays within int8
+  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: added, a small float's integer lies in its low bits
+  constexpr int kShiftBits = 0x4B400000;
   const int lane = threadIdx.x % 32;
-  const PowerOfTwo power = to_f16_range(largest);
-  const uint4 packed = to_f16(v, power.scale);
-  *reinterpret_cast<uint4*>(row.x + 256 * block + 8 * lane) = packed;
-  float sum = 0;
-  for (const uint32_t word : {packed.x, packed.y, packed.z, packed.w}) {
-    const float2 two = __half22float2(from_bits(word));
-    sum += two.x + two.y;
+  const float x[8] = {v.a.x, v.a.y, v.a.z, v.a.w, v.b.x, v.b.y, v.b.z, v.b.w};
+  uint32_t bits = __float_as_uint(1e-30F);  // as integers magnitudes keep their order, and a NaN is the largest
+#pragma unroll
+  for (int i = 0; i < 8; ++i) bits = max(bits, __float_as_uint(fabsf(x[i])));
+  const float largest = __uint_as_float(__reduce_max_sync(kFullWarp, bits));
+  const float scale = __fdividef(kMost, largest);
+  int q[8];
+  int sum = 0;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    q[i] = __float_as_int(fmaf(x[i], scale, kShift));
+    sum += q[i] - kShiftBits;
   }
-  sum += __shfl_xor_sync(kFullWarp, sum, 4);  // the other step pair of the same 16 columns
-  if (lane / 4 % 2 == 0) row.sum16[16 * block + first_column(lane) / 16] = sum;
-  if (lane == 0) row.inverse[block] = power.inverse;
+  uint2 high;
+  uint2 low;
+  const auto pack = [&](int i, int add, unsigned from) {
+    const uint32_t a = __byte_perm(q[i] + add, q[i + 1] + add, from);
+    return __byte_perm(a, __byte_perm(q[i + 2] + add, q[i + 3] + add, from), 0x5410);
+  };
+  high = {pack(0, 128, 0x0051), pack(4, 128, 0x0051)};
+  low = {pack(0, 0, 0x0040), pack(4, 0, 0x0040)};
+  const int pair = lane / 4;
+  int8_t* to = row.x + 512 * block + 64 * (pair / 2) + 16 * (lane % 4) + 8 * (pair % 2);
+  *reinterpret_cast<uint2*>(to) = high;
+  *reinterpret_cast<uint2*>(to + 256) = low;
+  sum += __shfl_xor_sync(kFullWarp, sum, 4);  // the other eight of the same 16 columns
+  if (pair % 2 == 0) row.sum16[16 * block + first_column(lane) / 16] = sum;
+  if (lane == 0) row.inverse[block] = largest / kMost;
 }
 
 // One block on its way from device memory, where another kernel put it, to shared memory: the load stands early, before a
 // warp's weights queue up in front of it.
 struct FetchedBlock {
   uint4 x;
-  float sum16;
+  int32_t sum16;
   float inverse;
   __device__ __forceinline__ void load(const OneRow& from, int block) {
     const int lane = threadIdx.x % 32;
-    x = __ldcg(reinterpret_cast<const uint4*>(from.x + 256 * block) + lane);
+    x = __ldcg(reinterpret_cast<const uint4*>(from.x + 512 * block) + lane);
     sum16 = __ldcg(from.sum16 + 16 * block + lane % 16);
     inverse = __ldcg(from.inverse + block);
   }
   __device__ __forceinline__ void put(const OneRow& to, int block) const {
     const int lane = threadIdx.x % 32;
-    reinterpret_cast<uint4*>(to.x + 256 * block)[lane] = x;
+    reinterpret_cast<uint4*>(to.x + 512 * block)[lane] = x;
     if (lane < 16) to.sum16[16 * block + lane] = sum16;
     if (lane == 16) to.inverse[block] = inverse;
   }
@@ -77,6 +108,37 @@ struct FetchedBlock {
 // A layout's way to a product of one row. Of lane 4 g + t, as everywhere: rows g and g + 8 of the tile.
 //   load(raw, w, block, t)      a block of 256 columns of both rows
 //   multiply(sum, raw, row, i)  sum[r] += this lane's share of the block's product for row g + 8 r
+__device__ __forceinline__ uint32_t word_of(const uint4& q, int j) {
+  return j == 0 ? q.x : j == 1 ? q.y : j == 2 ? q.z : q.w;
+}
+// The 16 columns of a block that its sub-blocks' order calls (l, hi, t), of one plane.
+__device__ __forceinline__ uint4 plane_of(const OneRow& row, int block, int plane, int l, int hi, int t) {
+  return *reinterpret_cast<const uint4*>(row.x + 512 * block + 256 * plane + 128 * l + 64 * hi + 16 * t);
+}
+
+// Sub-blocks of 32: column g is plane g % 2 of sub-block (t / 2, hi) = (g / 4, g / 2 % 2) in each half l. Adds to c[l] what
+// word(r, l, hi, j) makes of the weights: row g + 8 r, columns c(8 l + 4 hi + j, t, 0..3).
+template <bool kSigned, class Word>
+__device__ __forceinline__ void multiply_halves(int (&c)[2][4], const OneRow& row, int i, Word&& word) {
+  const int g = threadIdx.x % 32 / 4;
+  const int t = threadIdx.x % 4;
+  const bool live = t / 2 == g / 4;
+#pragma unroll
+  for (int l = 0; l < 2; ++l) {
+    uint4 x = {};
+    if (live) x = plane_of(row, i, g % 2, l, g / 2 % 2, t);
+#pragma unroll
+    for (int hi = 0; hi < 2; ++hi) {
+      const uint32_t mask = g / 2 % 2 == hi ? 0xFFFFFFFFU : 0U;
+#pragma unroll
+      for (int j = 0; j < 4; j += 2) {
+        const uint32_t a[4] = {word(0, l, hi, j), word(1, l, hi, j), word(0, l, hi, j + 1), word(1, l, hi, j + 1)};
+        mma_int8<kSigned>(c[l], a, word_of(x, j) & mask, word_of(x, j + 1) & mask);
+      }
+    }
+  }
+}
+
 struct OneQ4K {
   struct Raw {
     uint4 head[2], q[2][2];
@@ -90,54 +152,28 @@ struct OneQ4K {
       raw.q[r][1] = load_weights(from + 80 + 16 * t);
     }
   }
+  // Integers to the end: 63 * 2 * 15 * 32 * 32512 and 63 * 64 * 32512 fit.
   static __device__ __forceinline__ void multiply(float (&sum)[2], const Raw& raw, const OneRow& row, int i) {
-    const int lane = threadIdx.x % 32;
-    const int g = lane / 4;
-    const int t = lane % 4;
-    // Sub-block 4 l + 2 (t / 2) + hi is column g: this lane's x is that of steps (g / 4, g % 2, j), if t / 2 fits.
-    uint4 x[2] = {};
-    if (t / 2 == g / 2 % 2) {
-      const auto* from = reinterpret_cast<const uint4*>(row.x + 256 * i + 32 * (4 * (g / 4) + 2 * (g % 2)) + 8 * t);
-      x[0] = from[0];
-      x[1] = from[4];
-    }
-    float c[2][4] = {};
-#pragma unroll
-    for (int l = 0; l < 2; ++l) {
-      const uint32_t even = g / 4 == l && g % 2 == 0 ? 0xFFFFFFFFU : 0U;
-      const uint32_t odd = g / 4 == l && g % 2 == 1 ? 0xFFFFFFFFU : 0U;
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const uint4& q0 = raw.q[0][l];
-        const uint4& q1 = raw.q[1][l];
-        const uint32_t w0 = j == 0 ? q0.x : j == 1 ? q0.y : j == 2 ? q0.z : q0.w;
-        const uint32_t w1 = j == 0 ? q1.x : j == 1 ? q1.y : j == 2 ? q1.z : q1.w;
-        const uint32_t b0 = j % 2 == 0 ? x[j / 2].x : x[j / 2].z;
-        const uint32_t b1 = j % 2 == 0 ? x[j / 2].y : x[j / 2].w;
-        const uint32_t low[4] = {w0 & 0x000F000FU, w1 & 0x000F000FU, (w0 >> 8) & 0x000F000FU, (w1 >> 8) & 0x000F000FU};
-        const uint32_t high[4] = {w0 & 0x00F000F0U, w1 & 0x00F000F0U, (w0 >> 8) & 0x00F000F0U, (w1 >> 8) & 0x00F000F0U};
-        mma(c[0], low, b0 & even, b1 & even);
-        mma(c[1], high, b0 & odd, b1 & odd);
-      }
-    }
-    // Columns 2 t and 2 t + 1: sub-blocks with hi = 0 and hi = 1.
-    const float4 sums = *reinterpret_cast<const float4*>(row.sum16 + 16 * i + 4 * t);
-    const float s0 = sums.x + sums.y;
-    const float s1 = sums.z + sums.w;
+    const int t = threadIdx.x % 4;
+    int c[2][4] = {};
+    multiply_halves<false>(
+        c, row, i, [&](int r, int l, int hi, int j) { return (word_of(raw.q[r][l], j) >> (4 * hi)) & 0x0F0F0F0FU; });
+    const int2 s0 = *reinterpret_cast<const int2*>(row.sum16 + 16 * i + 2 * t);
+    const int2 s1 = *reinterpret_cast<const int2*>(row.sum16 + 16 * i + 8 + 2 * t);
     const float inverse = row.inverse[i];
-    const int shift = 16 * (t % 2);
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
-      const uint32_t a = raw.head[r].y >> shift;
-      const uint32_t b = raw.head[r].z >> shift;
-      const uint32_t d = raw.head[r].w >> shift;
-      const uint32_t scale = t < 2 ? a & 0x3F3F : (d & 0x0F0F) | ((a >> 2) & 0x3030);
-      const uint32_t min = t < 2 ? b & 0x3F3F : ((d >> 4) & 0x0F0F) | ((b >> 2) & 0x3030);
+      // Sub-blocks t and 4 + t of the eight (quant/q4_k.h).
+      const int a = static_cast<int>(raw.head[r].y >> (8 * t)) & 255;
+      const int b = static_cast<int>(raw.head[r].z >> (8 * t)) & 255;
+      const int d = static_cast<int>(raw.head[r].w >> (8 * t)) & 255;
+      const int scale[2] = {a & 63, (d & 15) | (a >> 2 & 0x30)};
+      const int min[2] = {b & 63, d >> 4 | (b >> 2 & 0x30)};
+      const int high = scale[0] * c[0][2 * r] + scale[1] * c[1][2 * r];
+      const int low = scale[0] * c[0][2 * r + 1] + scale[1] * c[1][2 * r + 1];
+      const int minima = min[0] * (s0.x + s0.y) + min[1] * (s1.x + s1.y);
       const float2 dd = __half22float2(from_bits(raw.head[r].x));
-      const float integers = static_cast<float>(scale & 255) * (c[0][2 * r] * kTwo24) +
-                             static_cast<float>(scale >> 8 & 255) * (c[1][2 * r + 1] * kTwo20);
-      const float minima = static_cast<float>(min & 255) * s0 + static_cast<float>(min >> 8 & 255) * s1;
-      sum[r] += (dd.x * integers - dd.y * minima) * inverse;
+      sum[r] += (dd.x * static_cast<float>(256 * high + low) - dd.y * static_cast<float>(minima)) * inverse;
     }
   }
 };
@@ -145,7 +181,7 @@ struct OneQ4K {
 struct OneQ6K {
   struct Raw {
     uint4 low[2][2], high[2];
-    uint32_t scales[2];  // two of l = 0 in the low half, two of l = 1 in the high one
+    uint32_t scales[2][2];  // of half l: those of (hi, t % 2) in byte 2 hi + t % 2
     uint16_t d[2];
   };
   static __device__ __forceinline__ void load(Raw& raw, const Tensor& w, const int64_t (&block)[2], int t) {
@@ -155,115 +191,73 @@ struct OneQ6K {
       raw.low[r][0] = load_weights(from);
       raw.low[r][1] = load_weights(from + 64);
       raw.high[r] = load_weights(from + 128);
-      const auto* scales = reinterpret_cast<const uint16_t*>(w.scales + block[r] * 16);
-      raw.scales[r] = __ldg(scales + t) | static_cast<uint32_t>(__ldg(scales + 4 + t)) << 16;
+      const auto* scales = reinterpret_cast<const uint32_t*>(w.scales + block[r] * 16);
+      raw.scales[r][0] = __ldg(scales + t / 2);
+      raw.scales[r][1] = __ldg(scales + 2 + t / 2);
       raw.d[r] = __ldg(w.d + block[r]);
     }
   }
-  static __device__ __forceinline__ uint32_t word_of(const uint4& q, int j) {
-    return j == 0 ? q.x : j == 1 ? q.y : j == 2 ? q.z : q.w;
-  }
-  // The bits of `word` from `from` on, moved to bit `to`.
-  static __device__ __forceinline__ uint32_t moved(uint32_t word, int from, int to) {
-    return from <= to ? word << (to - from) : word >> (from - to);
-  }
+  // Sub-blocks of 16: in each (l, hi), column g is plane g % 2 of thread g / 2's columns.
   static __device__ __forceinline__ void multiply(float (&sum)[2], const Raw& raw, const OneRow& row, int i) {
-    const int lane = threadIdx.x % 32;
-    const int g = lane / 4;
-    const int t = lane % 4;
-    // Sub-block 8 l + 4 (t / 2) + 2 hi + t % 2 is column g of half l.
-    const bool live = t == 2 * (g / 4) + g % 2;
-    const float inverse = row.inverse[i];
-    const uint32_t even = g / 2 % 2 == 0 ? 0xFFFFFFFFU : 0U;
+    const int g = threadIdx.x % 32 / 4;
+    const int t = threadIdx.x % 4;
+    const bool live = t == g / 2;
+    float total[2] = {};
 #pragma unroll
-    for (int l = 0; l < 2; ++l) {
-      uint4 x[2] = {};
-      if (live) {
-        const auto* from = reinterpret_cast<const uint4*>(row.x + 256 * i + 32 * (4 * l + 2 * (g / 2 % 2)) + 8 * t);
-        x[0] = from[0];
-        x[1] = from[4];
-      }
-      float c[2][4] = {};
+    for (int l = 0; l < 2; ++l)
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const uint32_t b0 = j % 2 == 0 ? x[j / 2].x : x[j / 2].z;
-        const uint32_t b1 = j % 2 == 0 ? x[j / 2].y : x[j / 2].w;
-        uint32_t low[4];
-        uint32_t high[4];
+      for (int hi = 0; hi < 2; ++hi) {
+        uint4 x = {};
+        if (live) x = plane_of(row, i, g % 2, l, hi, t);
+        const auto word = [&](int r, int j) {
+          // Two bits each for the four bytes, at 0, 2, 16, 18, to bits 4 and 5 of theirs.
+          const uint32_t two = (word_of(raw.high[r], 2 * l + hi) >> (4 * j)) & 0x000F000FU;
+          return ((word_of(raw.low[r][l], j) >> (4 * hi)) & 0x0F0F0F0FU) | ((two * 1040U) & 0x30303030U);
+        };
+        int c[4] = {};
+#pragma unroll
+        for (int j = 0; j < 4; j += 2) {
+          const uint32_t a[4] = {word(0, j), word(1, j), word(0, j + 1), word(1, j + 1)};
+          mma_int8<false>(c, a, word_of(x, j), word_of(x, j + 1));
+        }
+        const int offset = 32 * row.sum16[16 * i + 8 * l + 4 * (t / 2) + 2 * hi + t % 2];
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const uint32_t w = word_of(raw.low[r][l], j);
-          const uint32_t h0 = word_of(raw.high[r], 2 * l);
-          const uint32_t h1 = word_of(raw.high[r], 2 * l + 1);
-          low[r] = (w & 0x000F000FU) | (moved(h0, 4 * j, 4) & 0x00300030U);
-          low[2 + r] = ((w >> 8) & 0x000F000FU) | (moved(h0, 4 * j + 2, 4) & 0x00300030U);
-          high[r] = (w & 0x00F000F0U) | (moved(h1, 4 * j, 8) & 0x03000300U);
-          high[2 + r] = ((w >> 8) & 0x00F000F0U) | (moved(h1, 4 * j + 2, 8) & 0x03000300U);
+          const auto scale = static_cast<float>(static_cast<int8_t>(raw.scales[r][l] >> (16 * hi + 8 * (t % 2))));
+          total[r] += scale * static_cast<float>(256 * c[2 * r] + c[2 * r + 1] - offset);
         }
-        mma(c[0], low, b0 & even, b1 & even);
-        mma(c[1], high, b0 & ~even, b1 & ~even);
       }
-      // Columns 2 t and 2 t + 1 have hi = t % 2; in the other sum they are zero.
-      const float2 sums = *reinterpret_cast<const float2*>(row.sum16 + 16 * i + 8 * l + 2 * t);
+    const float inverse = row.inverse[i];
 #pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        const uint32_t bytes = raw.scales[r] >> (16 * l);
-        const auto s0 = static_cast<float>(static_cast<int8_t>(bytes & 255));
-        const auto s1 = static_cast<float>(static_cast<int8_t>(bytes >> 8 & 255));
-        const float c0 = c[0][2 * r] * kTwo24 + c[1][2 * r] * kTwo20;
-        const float c1 = c[0][2 * r + 1] * kTwo24 + c[1][2 * r + 1] * kTwo20;
-        const float integers = s0 * (c0 - 32 * sums.x) + s1 * (c1 - 32 * sums.y);
-        sum[r] += __half2float(__ushort_as_half(raw.d[r])) * integers * inverse;
-      }
-    }
+    for (int r = 0; r < 2; ++r) sum[r] += __half2float(__ushort_as_half(raw.d[r])) * total[r] * inverse;
   }
 };
 
 struct OneQ8 {
   struct Raw {
     uint4 q[2][4];
-    uint32_t d[2];  // two halves
+    uint16_t d[2][2];
   };
   static __device__ __forceinline__ void load(Raw& raw, const Tensor& w, const int64_t (&block)[2], int t) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
 #pragma unroll
       for (int q = 0; q < 4; ++q) raw.q[r][q] = load_weights(w.quants + block[r] * 256 + 64 * q + 16 * t);
-      raw.d[r] = __ldg(reinterpret_cast<const uint32_t*>(w.d + block[r] * 8) + t);
+      raw.d[r][0] = __ldg(w.d + block[r] * 8 + t);
+      raw.d[r][1] = __ldg(w.d + block[r] * 8 + 4 + t);
     }
   }
   static __device__ __forceinline__ void multiply(float (&sum)[2], const Raw& raw, const OneRow& row, int i) {
-    const int lane = threadIdx.x % 32;
-    const int g = lane / 4;
-    const int t = lane % 4;
-    uint4 x[2] = {};  // as for Q4_K: the sub-blocks are the same
-    if (t / 2 == g / 2 % 2) {
-      const auto* from = reinterpret_cast<const uint4*>(row.x + 256 * i + 32 * (4 * (g / 4) + 2 * (g % 2)) + 8 * t);
-      x[0] = from[0];
-      x[1] = from[4];
-    }
-    float c[4] = {};
-#pragma unroll
-    for (int q = 0; q < 4; ++q) {
-      const uint32_t mask = 2 * (g / 4) + g % 2 == q ? 0xFFFFFFFFU : 0U;
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const uint32_t b0 = j % 2 == 0 ? x[j / 2].x : x[j / 2].z;
-        const uint32_t b1 = j % 2 == 0 ? x[j / 2].y : x[j / 2].w;
-        const uint32_t w0 = OneQ6K::word_of(raw.q[0][q], j) ^ 0x80808080U;  // plus 128: no signs
-        const uint32_t w1 = OneQ6K::word_of(raw.q[1][q], j) ^ 0x80808080U;
-        const uint32_t a[4] = {w0 & 0x00FF00FFU, w1 & 0x00FF00FFU, (w0 >> 8) & 0x00FF00FFU, (w1 >> 8) & 0x00FF00FFU};
-        mma(c, a, b0 & mask, b1 & mask);
-      }
-    }
-    const float4 sums = *reinterpret_cast<const float4*>(row.sum16 + 16 * i + 4 * t);
-    const float s0 = sums.x + sums.y;
-    const float s1 = sums.z + sums.w;
+    int c[2][4] = {};
+    multiply_halves<true>(c, row, i, [&](int r, int l, int hi, int j) { return word_of(raw.q[r][2 * l + hi], j); });
     const float inverse = row.inverse[i];
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
-      const float2 d = __half22float2(from_bits(raw.d[r]));
-      sum[r] += (d.x * (c[2 * r] * kTwo24 - 128 * s0) + d.y * (c[2 * r + 1] * kTwo24 - 128 * s1)) * inverse;
+      float total = 0;
+#pragma unroll
+      for (int l = 0; l < 2; ++l)
+        total += __half2float(__ushort_as_half(raw.d[r][l])) * static_cast<float>(256 * c[l][2 * r] + c[l][2 * r + 1]);
+      sum[r] += total * inverse;
     }
   }
 };
@@ -319,7 +313,6 @@ __device__ __forceinline__ void put_sums(float* to, float (&sum)[2]) {
 template <int kUnits>
 struct OneInput {
   Eight x[kUnits], norm[kUnits];
-  float most[kUnits];  // how large a normalised block can become: sqrt(cols) times its largest weight
 
   // The norm's weights come before the wait.
   __device__ __forceinline__ void load_norm(const float* weights, int cols, int first) {
@@ -328,7 +321,6 @@ struct OneInput {
       if (weights == nullptr || first + u >= cols / 256) continue;
       const auto* p = reinterpret_cast<const float4*>(weights + 256 * (first + u) + first_column(threadIdx.x % 32));
       norm[u] = {__ldg(p), __ldg(p + 1)};
-      most[u] = warp_max(largest_magnitude(norm[u])) * sqrtf(static_cast<float>(cols));
     }
   }
   __device__ __forceinline__ void load(const float* from, int cols, int first) {
@@ -355,7 +347,7 @@ struct OneInput {
         out[0] = v.a;
         out[1] = v.b;
       }
-      put_block(row, first + u, v, is_normed ? most[u] : warp_max(largest_magnitude(v)));
+      put_block(row, first + u, v);
     }
     __syncwarp();
   }
