@@ -13,7 +13,7 @@ namespace tercet::cuda {
 
 inline constexpr int kDecodeWarp = 8;
 inline constexpr int kDecodeThread = 32 * kDecodeWarp;
-inline constexpr int kDecodeSpan = 32;   // positions that a warp takes at a time
+inline constexpr int kDecodeSpan = 32;  // positions that a warp takes at a time
 
 struct DecodeAttention {
   StepInput in;
@@ -77,8 +77,8 @@ struct DecodePrologue {
     if (brings_key) k.load_norm(p.k_norm);
   }
 
-  __device__ __forceinline__ void run(const DecodeAttention& p, DecodeShared<kHead>& s, int row, int kv_head, int position,
-                                      int page, bool first) {
+  __device__ __forceinline__ void run(const DecodeAttention& p, DecodeShared<kHead>& s, int row, int kv_head,
+                                      int position, int page, bool first) {
     const int h = threadIdx.x / 32;
     const int lane = threadIdx.x % 32;
     const int group = p.n_head / p.n_head_kv;
@@ -143,7 +143,8 @@ struct DecodeSpan {
     for (int c = 0; c < 4; ++c)
 #pragma unroll
       for (int s = 0; s < kHead / 32; ++s)
-        k[c][s] = __ldcg(reinterpret_cast<const uint4*>(keys + (at + 8 * (g / 2) + 2 * c + g % 2) * kHead + 32 * s + 8 * t));
+        k[c][s] =
+            __ldcg(reinterpret_cast<const uint4*>(keys + (at + 8 * (g / 2) + 2 * c + g % 2) * kHead + 32 * s + 8 * t));
     const half* values = keys + kPageSize * kHead;
 #pragma unroll
     for (int n = 0; n < kHead / 8; ++n)
@@ -297,25 +298,29 @@ __global__ void __launch_bounds__(kDecodeThread, 1) attend_decode_kernel(DecodeA
   state.total += __shfl_xor_sync(kFullWarp, state.total, 2);
   __syncthreads();  // the sums take q's place
 
-  auto* sums = reinterpret_cast<float*>(memory);  // [warp][group][kHead + 2]
-  float* mine = sums + (warp * kDecodeGroup + g) * (kHead + 2);
+  auto* sums = reinterpret_cast<float*>(memory);                // [warp][group][kHead + 2]
+  const int n_live = min(kDecodeWarp, last_span - first_span);  // warps that had something
+  if (warp < n_live) {
+    float* mine = sums + (warp * kDecodeGroup + g) * (kHead + 2);
 #pragma unroll
-  for (int n = 0; n < kHead / 8; ++n) *reinterpret_cast<float2*>(mine + 8 * n + 2 * t) = {state.out[n][0], state.out[n][1]};
-  if (t == 0) {
-    mine[kHead] = state.largest;
-    mine[kHead + 1] = state.total;
+    for (int n = 0; n < kHead / 8; ++n)
+      *reinterpret_cast<float2*>(mine + 8 * n + 2 * t) = {state.out[n][0], state.out[n][1]};
+    if (t == 0) {
+      mine[kHead] = state.largest;
+      mine[kHead + 1] = state.total;
+    }
   }
   __syncthreads();
 
-  // Warps in order. One that had nothing has a largest score of -inf and weighs nothing.
+  // Warps in order.
   float* partial = p.partial + (int64_t{row} * p.n_head + kv_head * group) * kMaxSplit * (kHead + 2);
   float* keep = sums + kDecodeWarp * kDecodeGroup * (kHead + 2);  // [group][warp]
   if (threadIdx.x < group) {
     const int head = threadIdx.x;
     float largest = -INFINITY;
-    for (int w = 0; w < kDecodeWarp; ++w) largest = fmaxf(largest, sums[(w * kDecodeGroup + head) * (kHead + 2) + kHead]);
+    for (int w = 0; w < n_live; ++w) largest = fmaxf(largest, sums[(w * kDecodeGroup + head) * (kHead + 2) + kHead]);
     float total = 0;
-    for (int w = 0; w < kDecodeWarp; ++w) {
+    for (int w = 0; w < n_live; ++w) {
       const float* from = sums + (w * kDecodeGroup + head) * (kHead + 2) + kHead;
       const float weight = exp2f(from[0] - largest);
       keep[head * kDecodeWarp + w] = weight;
@@ -332,10 +337,15 @@ __global__ void __launch_bounds__(kDecodeThread, 1) attend_decode_kernel(DecodeA
   for (int i = threadIdx.x; i < group * kHead; i += kDecodeThread) {
     const int head = i / kHead;
     const int d = i % kHead;
+    const float* from = sums + head * (kHead + 2) + d;
+    const float* factors = keep + head * kDecodeWarp;
     float value = 0;
+    if (n_live == kDecodeWarp) {
 #pragma unroll
-    for (int w = 0; w < kDecodeWarp; ++w)
-      value += sums[(w * kDecodeGroup + head) * (kHead + 2) + d] * keep[head * kDecodeWarp + w];
+      for (int w = 0; w < kDecodeWarp; ++w) value += from[w * kDecodeGroup * (kHead + 2)] * factors[w];
+    } else {
+      for (int w = 0; w < n_live; ++w) value += from[w * kDecodeGroup * (kHead + 2)] * factors[w];
+    }
     (n_used == 1 ? a[i] : partial[(head * kMaxSplit + split) * (kHead + 2) + d]) = value * inverse[head];
   }
   if (n_used == 1) return;
