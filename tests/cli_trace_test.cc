@@ -359,8 +359,8 @@ TEST(Trace, CtrlCLeavesNoFile) {
                          "inp_embd", "--out", dir.file("t")}};
   const Outcome outcome = interrupt_at_a_file(command, dir.path());
   EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
-  EXPECT_NE(outcome.err.find("tercet: error: trace: interrupted after "), std::string::npos) << outcome.err;
-  EXPECT_NE(outcome.err.find(" of 2048 tokens, want all of them\n"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("tercet: error: trace: interrupted at "), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find(" of 2048 tokens, want a whole trace\n"), std::string::npos) << outcome.err;
   EXPECT_EQ(outcome.out, "");
   EXPECT_TRUE(fs::is_empty(dir.path())) << "a temporary file was left";
 }

@@ -153,7 +153,7 @@ Status run_prompt(backend::Backend& backend, const std::vector<int32_t>& tokens,
     RETURN_IF_ERROR(backend.wait(ticket, result));
     if (interrupt.requested()) {
       console.progress("");
-      return error(Code::kCancelled, "trace: interrupted after {} of {} tokens, want all of them", done, tokens.size());
+      return error(Code::kCancelled, "trace: interrupted at {} of {} tokens, want a whole trace", done, tokens.size());
     }
     console.progress(fmt::format("{} of {} tokens", done, tokens.size()));
   }
