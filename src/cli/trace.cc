@@ -216,7 +216,7 @@ Result<int> run(const Options& options, const Common& common) {
   Demand demand = demand_of(common);
   RETURN_IF_ERROR(check_demand(backends(), demand));
   ASSIGN_OR_RETURN(const std::string path, model_path(common));
-  ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::open(path));
   ASSIGN_OR_RETURN(const auto model, model::load_model(file));
   ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, prompt_tokens(options, *file, wanted.get()));
   RETURN_IF_ERROR(check_tokens(tokens, model->config));
