@@ -25,10 +25,10 @@ void expect_file_refused(const std::string& path, const std::vector<std::string>
 
 TEST(BadFile, IsNamed) {
   const TempDir dir;
-  expect_file_refused(dir.file("none.gguf"), {"none.gguf: no such file"});
+  expect_file_refused(dir.file("none.gguf"), {"none.gguf: no such file, want one that exists"});
   expect_file_refused(dir.path(), {dir.path(), "directory"});
   write_file(dir.file("empty.gguf"), "");
-  expect_file_refused(dir.file("empty.gguf"), {"empty.gguf", "empty"});
+  expect_file_refused(dir.file("empty.gguf"), {"empty.gguf: is empty, want a file with content"});
   write_file(dir.file("text.gguf"), "This is no model, however long it may be. It goes on and on.");
   expect_file_refused(dir.file("text.gguf"), {"text.gguf"});
 }

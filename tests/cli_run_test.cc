@@ -206,6 +206,12 @@ TEST(Run, OneCtrlCEndsTheAnswerCleanly) {
   EXPECT_NE(outcome.err.find("finished: cancelled"), std::string::npos) << outcome.err;
 }
 
+TEST(Run, TheSecondCtrlCEndsTheProgram) {
+  const Command command{{"run", "--tokens", "785,921,308", "-n", "2000", "--temp", "0", "--ignore-eos", "--backend",
+                         "cpu", "--ctx", "2048"}};
+  EXPECT_EQ(interrupt_tercet_twice(command), 128 + SIGINT);
+}
+
 TEST(Run, AnOutputThatCannotBeWrittenEndsIt) {
   const Command command{.args = {"run", "--tokens", "785,921,308", "-n", "8", "--temp", "0"},
                         .stdout_path = "/dev/full"};

@@ -33,6 +33,14 @@ Outcome run_tercet(const Command& command);
 // Runs it with stdout a pipe of one page, sends it `signal` when the first byte came, and then reads the rest.
 Outcome interrupt_tercet(const Command& command, int signal);
 
+// Runs it with a stdout of one page that nobody reads after the first byte and a stderr that takes nothing, sends it
+// SIGINT when that byte came and again when it took the first, and tells only how it ended. A command that prints more
+// than the page and its statistics, and has no word for stderr before, cannot end by itself in between.
+int interrupt_tercet_twice(const Command& command);
+
+// Runs it and sends it SIGINT once the folder, empty now, holds a file. The command must take long from there on.
+Outcome interrupt_at_a_file(const Command& command, const std::string& folder);
+
 // Whether there is a pseudo-terminal to be had: a bare container may have no /dev/ptmx.
 bool can_make_terminal();
 // Runs it with a terminal for its stderr.

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "cli_test.h"
 #include "gguf/writer.h"
@@ -106,6 +108,23 @@ std::pair<int, int> small_pipe() {
   return {ends[0], ends[1]};
 }
 
+void fill_pipe(int write_end) {
+  const int flags = ::fcntl(write_end, F_GETFL);
+  ::fcntl(write_end, F_SETFL, flags | O_NONBLOCK);
+  while (::write(write_end, "x", 1) == 1) continue;
+  ::fcntl(write_end, F_SETFL, flags);
+}
+
+// Whether a signal that was sent to the process is still to be delivered.
+bool is_pending(pid_t pid, int signal) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("ShdPnd:")) return (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1) & 1) != 0;
+  give_up("ShdPnd of /proc");
+}
+
+void wait_a_moment() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
+
 template <typename T>
 void add_numbers(gguf::Writer& writer, std::string_view key, const gguf::Array& array) {
   std::vector<T> values;
@@ -173,6 +192,43 @@ Outcome interrupt_tercet(const Command& command, int signal) {
   ::kill(pid, signal);
   outcome.out += take_all(read_end);
   outcome.exit_code = wait_for(pid);
+  outcome.err = take_memory_file(err);
+  ::close(in);
+  return outcome;
+}
+
+int interrupt_tercet_twice(const Command& command) {
+  const int in = memory_file(command.input);
+  const auto [out_read, out_write] = small_pipe();
+  const auto [err_read, err_write] = small_pipe();
+  fill_pipe(err_write);
+  const pid_t pid = spawn(TERCET_PROGRAM, command, in, out_write, err_write);
+  for (const int fd : {in, out_write, err_write}) ::close(fd);
+  char first = 0;
+  EXPECT_EQ(::read(out_read, &first, 1), 1);
+  ::kill(pid, SIGINT);
+  while (is_pending(pid, SIGINT)) wait_a_moment();  // two of a kind that wait are one
+  ::kill(pid, SIGINT);
+  // One that outlived both fails to write now, instead of hanging.
+  ::close(out_read);
+  ::close(err_read);
+  return wait_for(pid);
+}
+
+Outcome interrupt_at_a_file(const Command& command, const std::string& folder) {
+  const int in = memory_file(command.input);
+  const int out = memory_file();
+  const int err = memory_file();
+  const pid_t pid = spawn(TERCET_PROGRAM, command, in, out, err);
+  const auto has_ended = [pid] {
+    siginfo_t info = {};
+    return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
+  };
+  while (std::filesystem::is_empty(folder) && !has_ended()) wait_a_moment();
+  ::kill(pid, SIGINT);
+  Outcome outcome;
+  outcome.exit_code = wait_for(pid);
+  outcome.out = take_memory_file(out);
   outcome.err = take_memory_file(err);
   ::close(in);
   return outcome;

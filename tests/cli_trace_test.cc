@@ -352,6 +352,19 @@ TEST(Trace, AnOutputThatCannotBeWrittenIsAFailure) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
 }
 
+TEST(Trace, CtrlCLeavesNoFile) {
+  const TempDir dir;
+  // By ref the whole context takes seconds, and the file is there before the first step.
+  const Command command{{"trace", "--tokens", long_tokens(2048), "--backend", "ref", "--threads", "1", "--taps",
+                         "inp_embd", "--out", dir.file("t")}};
+  const Outcome outcome = interrupt_at_a_file(command, dir.path());
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("tercet: error: trace: interrupted at "), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find(" of 2048 tokens, want a whole trace\n"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_TRUE(fs::is_empty(dir.path())) << "a temporary file was left";
+}
+
 TEST(Trace, AComparisonThatCannotBePrintedIsAFailure) {
   const TempDir dir;
   ASSERT_EQ(run_trace(kThree, {"--out", dir.file("t")}).exit_code, 0);

@@ -107,7 +107,8 @@ void give_slot_back(int slot) {
 std::string shown(const std::string& path) { return printable(path, 4096); }
 
 tl::unexpected<Error> system_error(const std::string& path, std::string_view doing, int number) {
-  if (number == ENOENT || number == ENOTDIR) return error(Code::kNotFound, "{}: no such file", shown(path));
+  if (number == ENOENT || number == ENOTDIR)
+    return error(Code::kNotFound, "{}: no such file, want one that exists", shown(path));
   return error(Code::kIo, "{}: {}: {}", shown(path), doing, std::generic_category().message(number));
 }
 
@@ -118,7 +119,7 @@ Status check_kind(const std::string& path, const struct stat& info) {
                                 : S_ISREG(info.st_mode)  ? ""
                                                          : "a device";
   if (!kind.empty()) return error(Code::kInvalidArgument, "{}: is {}, want a regular file", shown(path), kind);
-  if (info.st_size == 0) return error(Code::kCorrupt, "{}: the file is empty", shown(path));
+  if (info.st_size == 0) return error(Code::kCorrupt, "{}: is empty, want a file with content", shown(path));
   return {};
 }
 

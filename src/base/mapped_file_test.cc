@@ -64,7 +64,7 @@ TEST_F(MappedFileTest, ShowsTheWholeFile) {
 TEST_F(MappedFileTest, SaysWhatIsNoFile) {
   const std::string missing = (dir_ / "missing").string();
   EXPECT_EQ(error_of(missing).code, Code::kNotFound);
-  EXPECT_EQ(error_of(missing).message, missing + ": no such file");
+  EXPECT_EQ(error_of(missing).message, missing + ": no such file, want one that exists");
   EXPECT_EQ(error_of("").code, Code::kNotFound);
 
   const std::string below_file = make_file("plain", 1) + "/below";
@@ -83,7 +83,7 @@ TEST_F(MappedFileTest, SaysWhatIsNoFile) {
 
   const std::string empty = make_file("empty", 0);
   EXPECT_EQ(error_of(empty).code, Code::kCorrupt);
-  EXPECT_EQ(error_of(empty).message, empty + ": the file is empty");
+  EXPECT_EQ(error_of(empty).message, empty + ": is empty, want a file with content");
 
   const std::string loop = (dir_ / "loop").string();
   ASSERT_EQ(::symlink(loop.c_str(), loop.c_str()), 0);

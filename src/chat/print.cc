@@ -307,12 +307,12 @@ std::string float_text(double value) {
   for (const char c : text.substr(0, e)) {
     if (c >= '0' && c <= '9') digits += c;
   }
-  std::string out = text[0] == '-' ? "-" : "";
-  if (exponent < 0) return out + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  const std::string sign = text[0] == '-' ? "-" : "";
+  if (exponent < 0) return sign + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
   const size_t whole = static_cast<size_t>(exponent) + 1;
   if (digits.size() < whole) digits.append(whole - digits.size(), '0');
   const std::string fraction = digits.substr(whole);
-  return out + digits.substr(0, whole) + "." + (fraction.empty() ? "0" : fraction);
+  return sign + digits.substr(0, whole) + "." + (fraction.empty() ? "0" : fraction);
 }
 
 std::string string_repr(std::string_view text) {

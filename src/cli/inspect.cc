@@ -55,7 +55,7 @@ std::string text_or(const gguf::File& file, std::string_view key, std::string_vi
 Result<Contents> read(const std::string& path, const Common& common) {
   Demand demand = demand_of(common);
   demand.device.clear();  // every one is shown
-  ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::open(path));
   Contents out{file, {}, {}, model::load_model(file), {}, {}};
   for (const gguf::TensorInfo& info : file->tensors()) {
     for (TypeShare* share : {&out.types[gguf::tensor_type_name(info.type)], &out.all}) {

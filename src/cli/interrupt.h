@@ -1,5 +1,5 @@
-// Owns Ctrl-C while an answer is made: the first asks for its end, the second ends the program as if nothing had been
-// installed.
+// Owns Ctrl-C while an answer or a trace is made: the first asks for its end, the second ends the program as if nothing
+// had been installed.
 #pragma once
 
 namespace tercet::cli {

@@ -17,7 +17,7 @@ std::string context_note(const Demand& demand, const engine::MemoryPlan& plan) {
 
 Result<OpenModel> open_model(const Common& common) {
   ASSIGN_OR_RETURN(const std::string path, model_path(common));
-  ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::open(path));
   OpenModel out;
   ASSIGN_OR_RETURN(out.model, model::load_model(file));
   if (file->find("tokenizer.ggml.model") == nullptr) return out;

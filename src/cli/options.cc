@@ -42,7 +42,7 @@ CLI::Option* add_integer(CLI::App& app, const std::string& names, std::optional<
     const auto value = parse_number<int64_t>(text);
     if (!value || *value < least || *value > most)
       return wrong(text, fmt::format("a whole number, {}..{}", least, most));
-    target = *value;
+    target = value;
     return {};
   });
 }
@@ -52,7 +52,7 @@ CLI::Option* add_unsigned(CLI::App& app, const std::string& names, std::optional
   return add_parsed(app, names, "N", help, [&target](const std::string& text) -> std::string {
     const auto value = parse_number<uint64_t>(text);
     if (!value) return wrong(text, fmt::format("a whole number, 0..{}", UINT64_MAX));
-    target = *value;
+    target = value;
     return {};
   });
 }
@@ -63,7 +63,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<f
     const auto value = parse_number<float>(text);
     if (!value || !(*value >= least && *value <= most))
       return wrong(text, fmt::format("a number, {}..{}", least, most));
-    target = *value;
+    target = value;
     return {};
   });
 }

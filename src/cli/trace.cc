@@ -10,6 +10,7 @@
 #include "cli/backends.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
+#include "cli/interrupt.h"
 #include "cli/load.h"
 #include "cli/options.h"
 #include "cli/text_input.h"
@@ -128,7 +129,9 @@ class Both final : public backend::TraceSink {
   trace::TraceComparison* comparison_;
 };
 
-Status run_prompt(backend::Backend& backend, const std::vector<int32_t>& tokens, Both& sink, const Console& console) {
+// Ctrl-C ends it after the step that is under way.
+Status run_prompt(backend::Backend& backend, const std::vector<int32_t>& tokens, Both& sink,
+                  const InterruptScope& interrupt, const Console& console) {
   const int page_size = backend.limits().kv.page_size;
   std::vector<backend::PageId> pages;
   for (size_t i = 0; i * static_cast<size_t>(page_size) < tokens.size(); ++i) pages.push_back(static_cast<int>(i));
@@ -148,6 +151,10 @@ Status run_prompt(backend::Backend& backend, const std::vector<int32_t>& tokens,
     ASSIGN_OR_RETURN(const backend::Ticket ticket, backend.submit({rows, {&sequence, 1}, {}, outputs}, &sink));
     backend::StepResult result;
     RETURN_IF_ERROR(backend.wait(ticket, result));
+    if (interrupt.requested()) {
+      console.progress("");
+      return error(Code::kCancelled, "trace: interrupted at {} of {} tokens, want a whole trace", done, tokens.size());
+    }
     console.progress(fmt::format("{} of {} tokens", done, tokens.size()));
   }
   console.progress("");
@@ -209,7 +216,7 @@ Result<int> run(const Options& options, const Common& common) {
   Demand demand = demand_of(common);
   RETURN_IF_ERROR(check_demand(backends(), demand));
   ASSIGN_OR_RETURN(const std::string path, model_path(common));
-  ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::open(path));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::open(path));
   ASSIGN_OR_RETURN(const auto model, model::load_model(file));
   ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, prompt_tokens(options, *file, wanted.get()));
   RETURN_IF_ERROR(check_tokens(tokens, model->config));
@@ -220,6 +227,8 @@ Result<int> run(const Options& options, const Common& common) {
   ASSIGN_OR_RETURN(const ReadyBackend ready, start_backend(model, demand, console));
   backend::Backend& backend = *ready.backend;
 
+  // Older than the writer, which removes its unfinished file when this function is left.
+  const InterruptScope interrupt;
   std::unique_ptr<trace::TraceWriter> writer;
   if (!options.out.empty()) {
     ASSIGN_OR_RETURN(writer,
@@ -229,7 +238,7 @@ Result<int> run(const Options& options, const Common& common) {
   std::unique_ptr<trace::TraceComparison> comparison;
   if (wanted != nullptr) comparison = std::make_unique<trace::TraceComparison>(*wanted);
   Both sink(taps, writer.get(), comparison.get());
-  RETURN_IF_ERROR(run_prompt(backend, tokens, sink, console));
+  RETURN_IF_ERROR(run_prompt(backend, tokens, sink, interrupt, console));
   if (writer != nullptr) {
     RETURN_IF_ERROR(writer->finish());
     console.note(

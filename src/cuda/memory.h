@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/memory.h"
@@ -14,26 +15,37 @@
 
 namespace tercet::cuda {
 
-// Elements of a plain type in the device's memory. Aligned to 256 bytes.
-template <typename T>
-class DeviceBuffer {
+struct DeviceSpace {
+  static constexpr std::string_view kOfWhat = "";
+  static cudaError_t allocate(void** data, size_t n_byte) { return cudaMalloc(data, n_byte); }
+  static void give_back(void* data) { (void)cudaFree(data); }
+};
+
+struct PinnedSpace {
+  static constexpr std::string_view kOfWhat = " of pinned host memory";
+  static cudaError_t allocate(void** data, size_t n_byte) { return cudaHostAlloc(data, n_byte, cudaHostAllocDefault); }
+  static void give_back(void* data) { (void)cudaFreeHost(data); }
+};
+
+// Elements of a plain type in one of the two memories. Aligned to 256 bytes.
+template <typename T, typename Space>
+class Buffer {
  public:
   // `what` stands in messages: "weights". What it holds is not defined. Errors: kOutOfMemory with the size, kDevice.
-  static Result<DeviceBuffer> allocate(int64_t n, std::string_view what) {
-    DeviceBuffer out;
-    const cudaError_t status = cudaMalloc(&out.data_, static_cast<size_t>(n) * sizeof(T));
+  static Result<Buffer> allocate(int64_t n, std::string_view what) {
+    Buffer out;
+    const cudaError_t status = Space::allocate(&out.data_, static_cast<size_t>(n) * sizeof(T));
     if (status != cudaSuccess) {
       (void)cudaGetLastError();  // running out of memory harms nothing else
-      return cuda_error(fmt::format("{} for {}", format_bytes(n * int64_t{sizeof(T)}), what), status);
+      return cuda_error(fmt::format("{}{} for {}", format_bytes(n * int64_t{sizeof(T)}), Space::kOfWhat, what), status);
     }
     out.n_ = n;
     return out;
   }
-  DeviceBuffer() = default;
-  ~DeviceBuffer() { (void)cudaFree(data_); }
-  DeviceBuffer(DeviceBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
-  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+  Buffer() = default;
+  ~Buffer() { Space::give_back(data_); }
+  Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(n_, other.n_);
     return *this;
@@ -47,38 +59,11 @@ class DeviceBuffer {
   int64_t n_ = 0;
 };
 
-// The same in the host's memory, pinned, so that copies to and from the device need not wait for the host.
 template <typename T>
-class PinnedBuffer {
- public:
-  static Result<PinnedBuffer> allocate(int64_t n, std::string_view what) {
-    PinnedBuffer out;
-    const cudaError_t status = cudaHostAlloc(&out.data_, static_cast<size_t>(n) * sizeof(T), cudaHostAllocDefault);
-    if (status != cudaSuccess) {
-      (void)cudaGetLastError();
-      return cuda_error(fmt::format("{} of pinned host memory for {}", format_bytes(n * int64_t{sizeof(T)}), what),
-                        status);
-    }
-    out.n_ = n;
-    return out;
-  }
-  PinnedBuffer() = default;
-  ~PinnedBuffer() { (void)cudaFreeHost(data_); }
-  PinnedBuffer(PinnedBuffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
-  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(n_, other.n_);
-    return *this;
-  }
-
-  T* data() const { return static_cast<T*>(data_); }
-  int64_t size() const { return n_; }
-
- private:
-  void* data_ = nullptr;
-  int64_t n_ = 0;
-};
+using DeviceBuffer = Buffer<T, DeviceSpace>;
+// In the host's memory, so that copies to and from the device need not wait for the host.
+template <typename T>
+using PinnedBuffer = Buffer<T, PinnedSpace>;
 
 struct DestroyStream {
   void operator()(cudaStream_t stream) const { (void)cudaStreamDestroy(stream); }

@@ -87,6 +87,9 @@ Status check_variants(const gguf::File& file, const Reader& read, const Config& 
 Result<int> read_vocab_size(const gguf::File& file, const Reader& read) {
   constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
   const gguf::Value* tokens = file.find(kTokens);
+  if (tokens == nullptr && file.find(Reader::key("vocab_size")) == nullptr)
+    return error(Code::kCorrupt, "{}: {} is missing, want the tokens, or their number as {}", file.path(), kTokens,
+                 Reader::key("vocab_size"));
   if (tokens == nullptr) return read.count("vocab_size", kMaxVocab);
   const auto* array = std::get_if<gguf::Array>(&tokens->data);
   if (array == nullptr || array->empty() || array->size() > kMaxVocab)

@@ -114,7 +114,7 @@ Status TraceWriter::write_at(std::span<const std::byte> bytes, int64_t offset) {
     const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), offset);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0)
-      return error(Code::kIo, "{}: {} while writing {} bytes of the trace", path_, std::strerror(errno), bytes.size());
+      return error(Code::kIo, "{}: {}, want {} bytes of the trace written", path_, std::strerror(errno), bytes.size());
     bytes = bytes.subspan(static_cast<size_t>(n));
     offset += n;
   }
@@ -124,10 +124,10 @@ Status TraceWriter::write_at(std::span<const std::byte> bytes, int64_t offset) {
 Status TraceWriter::finish() {
   RETURN_IF_ERROR(status_);
   const int fd = std::exchange(fd_, -1);
-  if (::close(fd) != 0) return error(Code::kIo, "{}: {} while closing the trace", path_, std::strerror(errno));
+  if (::close(fd) != 0) return error(Code::kIo, "{}: {}, want the trace closed", path_, std::strerror(errno));
   if (temporary_.empty()) return {};
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
-    return error(Code::kIo, "{}: {} while putting the trace in place", path_, std::strerror(errno));
+    return error(Code::kIo, "{}: {}, want the trace put in its place", path_, std::strerror(errno));
   temporary_.clear();
   return {};
 }

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "wgpu/wgpu.h"
 
@@ -36,6 +37,14 @@ TEST(WgpuDevice, AnswersTheSameTwice) {
     EXPECT_EQ((*first)[i].name, (*second)[i].name);
     EXPECT_EQ((*first)[i].features, (*second)[i].features);
   }
+}
+
+TEST(WgpuDevice, SaysNothingOnASystemWithoutADesktop) {
+  ASSERT_EQ(unsetenv("XDG_RUNTIME_DIR"), 0);
+  testing::internal::CaptureStderr();
+  const auto devices = list_devices();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  if (!devices) GTEST_SKIP() << devices.error().message;
 }
 
 }  // namespace

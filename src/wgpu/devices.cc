@@ -1,6 +1,7 @@
 #include <webgpu/webgpu.h>
 #include <webgpu/wgpu.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -120,9 +121,17 @@ Result<backend::DeviceInfo> describe(WGPUAdapter adapter, int index) {
   return info;
 }
 
+// Mesa's layer that sorts GPUs asks a Wayland display for each of them, and libwayland writes to stderr that a system
+// without a desktop has none. The variable is how the layer lets itself be switched off; whoever set it is heard.
+void silence_device_select() {
+  const char* runtime_dir = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime_dir == nullptr || *runtime_dir == '\0') ::setenv("NODEVICE_SELECT", "1", 0);
+}
+
 }  // namespace
 
 Result<std::vector<backend::DeviceInfo>> list_devices() {
+  silence_device_select();
   // The instance, too, is told to leave OpenGL alone: otherwise it loads EGL, whose drivers leak.
   WGPUInstanceExtras extras{};
   extras.chain.sType = static_cast<WGPUSType>(WGPUSType_InstanceExtras);

@@ -23,23 +23,6 @@ namespace {
 constexpr Precision kAll[] = {Precision::kExact, Precision::kHigh, Precision::kFast};
 constexpr uint32_t kSeed = 20260601;
 
-SmallModel heads(std::string name, int n_head, int n_head_kv, int d_head) {
-  SmallModel m;
-  m.name = std::move(name);
-  m.n_head = n_head;
-  m.n_head_kv = n_head_kv;
-  m.d_head = d_head;
-  return m;
-}
-
-SmallModel experts(std::string name, int n_expert, int n_expert_used) {
-  SmallModel m;
-  m.name = std::move(name);
-  m.n_expert = n_expert;
-  m.n_expert_used = n_expert_used;
-  return m;
-}
-
 Formats all_of(Type type) { return {type, type, type, type, type, type, type, type, type, type}; }
 
 // What a failure needs to be seen again, and what each precision came to.
@@ -92,118 +75,70 @@ bool run_script(StageLocal& gate, Crowd& crowd, const std::string& about) {
 }  // namespace
 
 std::vector<SmallModel> odd_shapes() {
-  std::vector<SmallModel> all;
-  SmallModel m;
-  m.name = "base";
-  all.push_back(m);
-
-  m = heads("width512_group8", 8, 1, 64);
-  m.d_model = 512;
-  m.d_ff = 512;
-  m.n_expert = 17;
-  m.n_expert_used = 5;
-  all.push_back(m);
-
-  m = heads("width768_heads128_group1_experts128", 4, 4, 128);
-  m.d_model = 768;
-  m.d_ff = 768;
-  m.n_layer = 1;
-  m.n_expert = 128;
-  m.n_expert_used = 8;
-  all.push_back(m);
-
-  m = heads("heads256_group4_allofthree", 4, 1, 256);
-  m.n_expert = 3;
-  m.n_expert_used = 3;
-  all.push_back(m);
-
-  m = heads("group16_oneexpert", 16, 1, 64);
-  m.n_expert = 1;
-  m.n_expert_used = 1;
-  all.push_back(m);
-
-  m = heads("group160", 160, 1, 64);  // more heads than a piece of a prompt has rows
-  m.n_layer = 1;
-  all.push_back(m);
-
-  m = heads("group7_experts160", 28, 4, 64);
-  m.n_expert = 160;
-  m.n_expert_used = 7;
-  all.push_back(m);
-
-  // 448 columns are no blocks of 256.
-  m = heads("group7_odd_output_projection", 7, 1, 64);
-  m.formats.o = Type::kQ8_0;
-  all.push_back(m);
-
-  m = heads("heads128_group8_wideexperts", 16, 2, 128);
-  m.n_expert = 17;
-  m.n_expert_used = 6;
-  m.d_ff = 768;
-  all.push_back(m);
-
-  all.push_back(heads("heads128_group2", 4, 2, 128));
-  all.push_back(experts("fourofnine", 9, 4));
-  m = experts("morethanablockranks", 600, 4);
-  m.n_layer = 1;
-  all.push_back(m);
-  m = experts("thirtytwochoices", 40, 32);
-  m.n_layer = 1;
-  all.push_back(m);
-
-  m = experts("longdown", 8, 8);  // more blocks of 256 columns than one row's down has warps for
-  m.d_ff = 2048;
-  m.n_layer = 1;
-  all.push_back(m);
-
-  m = experts("verylongdown", 2, 2);
-  m.d_ff = 4352;
-  all.push_back(m);
-
-  m = experts("width4352", 3, 2);
-  m.d_model = 4352;
-  m.n_layer = 1;
-  all.push_back(m);
-
-  m = experts("width8448", 2, 1);
-  m.d_model = 8448;
-  m.n_layer = 1;
-  m.n_vocab = 67;
-  all.push_back(m);
-
-  // Nothing here is a multiple of 256.
-  m = heads("nothingfits", 5, 5, 64);
-  m.d_model = 160;
-  m.d_ff = 96;
-  m.n_vocab = 1001;
-  m.formats = all_of(Type::kQ8_0);
-  m.formats.o = Type::kF16;
-  m.formats.router = Type::kF32;
-  all.push_back(m);
-
-  m = {};
-  m.name = "tied_q4k";
-  m.tied = true;
-  all.push_back(m);
-  m.name = "tied_q6k";
-  m.formats.token_embd = Type::kQ6_K;
-  m.n_vocab = 4099;
-  all.push_back(m);
-  m.name = "tied_f16";
-  m.formats.token_embd = Type::kF16;
-  m.n_vocab = 15;
-  all.push_back(m);
-  return all;
+  Formats nothing_fits = all_of(Type::kQ8_0);
+  nothing_fits.o = Type::kF16;
+  nothing_fits.router = Type::kF32;
+  // What is not named is as in "base".
+  return {
+      {.name = "base"},
+      {.name = "width512_group8",
+       .d_model = 512,
+       .n_head = 8,
+       .n_head_kv = 1,
+       .n_expert = 17,
+       .n_expert_used = 5,
+       .d_ff = 512},
+      {.name = "width768_heads128_group1_experts128",
+       .n_layer = 1,
+       .d_model = 768,
+       .n_head_kv = 4,
+       .d_head = 128,
+       .n_expert = 128,
+       .n_expert_used = 8,
+       .d_ff = 768},
+      {.name = "heads256_group4_allofthree", .n_head_kv = 1, .d_head = 256, .n_expert = 3, .n_expert_used = 3},
+      {.name = "group16_oneexpert", .n_head = 16, .n_head_kv = 1, .n_expert = 1, .n_expert_used = 1},
+      {.name = "group160",
+       .n_layer = 1,
+       .n_head = 160,
+       .n_head_kv = 1},  // more heads than a piece of a prompt has rows
+      {.name = "group7_experts160", .n_head = 28, .n_head_kv = 4, .n_expert = 160, .n_expert_used = 7},
+      // 448 columns are no blocks of 256.
+      {.name = "group7_odd_output_projection", .n_head = 7, .n_head_kv = 1, .formats = {.o = Type::kQ8_0}},
+      {.name = "heads128_group8_wideexperts",
+       .n_head = 16,
+       .d_head = 128,
+       .n_expert = 17,
+       .n_expert_used = 6,
+       .d_ff = 768},
+      {.name = "heads128_group2", .d_head = 128},
+      {.name = "fourofnine", .n_expert = 9, .n_expert_used = 4},
+      {.name = "morethanablockranks", .n_layer = 1, .n_expert = 600, .n_expert_used = 4},
+      {.name = "thirtytwochoices", .n_layer = 1, .n_expert = 40, .n_expert_used = 32},
+      // More blocks of 256 columns than one row's down has warps for.
+      {.name = "longdown", .n_layer = 1, .n_expert = 8, .n_expert_used = 8, .d_ff = 2048},
+      {.name = "verylongdown", .n_expert = 2, .d_ff = 4352},
+      {.name = "width4352", .n_layer = 1, .d_model = 4352, .n_expert = 3},
+      {.name = "width8448", .n_layer = 1, .d_model = 8448, .n_expert = 2, .n_expert_used = 1, .n_vocab = 67},
+      // Nothing here is a multiple of 256.
+      {.name = "nothingfits",
+       .d_model = 160,
+       .n_head = 5,
+       .n_head_kv = 5,
+       .d_ff = 96,
+       .n_vocab = 1001,
+       .formats = nothing_fits},
+      {.name = "tied_q4k", .tied = true},
+      {.name = "tied_q6k", .n_vocab = 4099, .tied = true, .formats = {.token_embd = Type::kQ6_K}},
+      {.name = "tied_f16", .n_vocab = 15, .tied = true, .formats = {.token_embd = Type::kF16}},
+  };
 }
 
 std::vector<SmallModel> format_mixes() {
   constexpr std::array kTypes = {Type::kQ4_K, Type::kQ6_K, Type::kQ8_0, Type::kF16, Type::kBF16, Type::kF32};
   std::vector<SmallModel> all;
   const auto add = [&](std::string name, const Formats& formats) {
-    SmallModel m;
-    m.name = std::move(name);
-    m.formats = formats;
-    all.push_back(m);
+    all.push_back({.name = std::move(name), .formats = formats});
   };
   for (const Type type : kTypes) add(fmt::format("all_{}", quant::format_of(type).name), all_of(type));
   // Every format in every role, and gate unlike up.
@@ -221,10 +156,13 @@ std::vector<SmallModel> format_mixes() {
 }
 
 std::vector<SmallModel> head_shapes() {
-  std::vector<SmallModel> all = {heads("heads64_group1", 4, 4, 64),   heads("heads64_group4", 8, 2, 64),
-                                 heads("heads64_group7", 28, 4, 64),  heads("heads128_group8", 8, 1, 128),
-                                 heads("heads128_group2", 4, 2, 128), heads("heads64_group16", 16, 1, 64),
-                                 heads("heads256_group2", 2, 1, 256)};
+  std::vector<SmallModel> all = {{.name = "heads64_group1", .n_head_kv = 4},
+                                 {.name = "heads64_group4", .n_head = 8},
+                                 {.name = "heads64_group7", .n_head = 28, .n_head_kv = 4},
+                                 {.name = "heads128_group8", .n_head = 8, .n_head_kv = 1, .d_head = 128},
+                                 {.name = "heads128_group2", .d_head = 128},
+                                 {.name = "heads64_group16", .n_head = 16, .n_head_kv = 1},
+                                 {.name = "heads256_group2", .n_head = 2, .n_head_kv = 1, .d_head = 256}};
   for (SmallModel& m : all) {
     m.n_layer = 1;
     m.n_expert = 2;
