@@ -112,7 +112,6 @@ Context::~Context() {
 void Context::push_scopes() {
   wgpuDevicePushErrorScope(device_.get(), WGPUErrorFilter_Validation);
   wgpuDevicePushErrorScope(device_.get(), WGPUErrorFilter_OutOfMemory);
-  wgpuDevicePushErrorScope(device_.get(), WGPUErrorFilter_Internal);
 }
 
 Status Context::pop_scopes(std::string_view what) {
@@ -125,7 +124,7 @@ Status Context::pop_scopes(std::string_view what) {
                                            text(message));
       },
       &seen, nullptr};
-  for (int i = 0; i < 3; ++i) wgpuDevicePopErrorScope(device_.get(), callback);  // answered before it returns
+  for (int i = 0; i < 2; ++i) wgpuDevicePopErrorScope(device_.get(), callback);  // answered before it returns
   if (seen.message.empty()) return status();
   return error(seen.code, "wgpu: {}: {}: {}", name_, what, seen.message);
 }

@@ -9,7 +9,6 @@ struct Site {
   rows: vec4<u32>,  // the first token of the bound part, and how many it has
 };
 @group(1) @binding(2) var<uniform> site: Site;
-@group(1) @binding(3) var<storage, read> w_0: array<vec4<u32>>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

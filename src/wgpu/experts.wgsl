@@ -54,31 +54,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var unit = lane; unit < UNITS; unit += LANES) {
     let w = load_0(row_of_w + unit, site.planes[0]);
     for (var t = 0u; t < T; t++) {
-      let from = at[t] + 8u * unit;
+      let source = at[t] + 8u * unit;
       var s = sum[t];
-      s = fma(w[0], x[from], s);
-      s = fma(w[1], x[from + 1u], s);
-      s = fma(w[2], x[from + 2u], s);
-      s = fma(w[3], x[from + 3u], s);
-      s = fma(w[4], x[from + 4u], s);
-      s = fma(w[5], x[from + 5u], s);
-      s = fma(w[6], x[from + 6u], s);
-      s = fma(w[7], x[from + 7u], s);
+      s = fma(w[0], x[source], s);
+      s = fma(w[1], x[source + 1u], s);
+      s = fma(w[2], x[source + 2u], s);
+      s = fma(w[3], x[source + 3u], s);
+      s = fma(w[4], x[source + 4u], s);
+      s = fma(w[5], x[source + 5u], s);
+      s = fma(w[6], x[source + 6u], s);
+      s = fma(w[7], x[source + 7u], s);
       sum[t] = s;
     }
     if (IS_GATE) {
       let v = load_last(row_of_w + unit);
       for (var t = 0u; t < T; t++) {
-        let from = at[t] + 8u * unit;
+        let source = at[t] + 8u * unit;
         var s = sum2[t];
-        s = fma(v[0], x[from], s);
-        s = fma(v[1], x[from + 1u], s);
-        s = fma(v[2], x[from + 2u], s);
-        s = fma(v[3], x[from + 3u], s);
-        s = fma(v[4], x[from + 4u], s);
-        s = fma(v[5], x[from + 5u], s);
-        s = fma(v[6], x[from + 6u], s);
-        s = fma(v[7], x[from + 7u], s);
+        s = fma(v[0], x[source], s);
+        s = fma(v[1], x[source + 1u], s);
+        s = fma(v[2], x[source + 2u], s);
+        s = fma(v[3], x[source + 3u], s);
+        s = fma(v[4], x[source + 4u], s);
+        s = fma(v[5], x[source + 5u], s);
+        s = fma(v[6], x[source + 6u], s);
+        s = fma(v[7], x[source + 7u], s);
         sum2[t] = s;
       }
     }

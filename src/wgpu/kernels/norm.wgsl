@@ -10,9 +10,9 @@ var<workgroup> partial: array<f32, 256>;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let to = group.x * COLS;
-  let from = select(group.x, output_row(group.x), OF_OUTPUTS) * COLS;
+  let source = select(group.x, output_row(group.x), OF_OUTPUTS) * COLS;
   var sum = 0.0;
-  for (var i = thread; i < COLS; i += 256u) { sum = fma(x[from + i], x[from + i], sum); }
+  for (var i = thread; i < COLS; i += 256u) { sum = fma(x[source + i], x[source + i], sum); }
   partial[thread] = sum;
   for (var stride = 128u; stride > 0u; stride /= 2u) {
     workgroupBarrier();
@@ -20,5 +20,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   workgroupBarrier();
   let scale = 1.0 / sqrt(partial[0] / f32(COLS) + EPS);
-  for (var i = thread; i < COLS; i += 256u) { y[to + i] = x[from + i] * scale * norm[i]; }
+  for (var i = thread; i < COLS; i += 256u) { y[to + i] = x[source + i] * scale * norm[i]; }
 }

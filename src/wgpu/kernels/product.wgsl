@@ -41,16 +41,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var unit = lane; unit < UNITS; unit += LANES) {
     let w = load_which(which, row_of_w + unit);
     for (var t = 0u; t < T; t++) {
-      let from = at[t] + 8u * unit;
+      let source = at[t] + 8u * unit;
       var s = sum[t];
-      s = fma(w[0], x[from], s);
-      s = fma(w[1], x[from + 1u], s);
-      s = fma(w[2], x[from + 2u], s);
-      s = fma(w[3], x[from + 3u], s);
-      s = fma(w[4], x[from + 4u], s);
-      s = fma(w[5], x[from + 5u], s);
-      s = fma(w[6], x[from + 6u], s);
-      s = fma(w[7], x[from + 7u], s);
+      s = fma(w[0], x[source], s);
+      s = fma(w[1], x[source + 1u], s);
+      s = fma(w[2], x[source + 2u], s);
+      s = fma(w[3], x[source + 3u], s);
+      s = fma(w[4], x[source + 4u], s);
+      s = fma(w[5], x[source + 5u], s);
+      s = fma(w[6], x[source + 6u], s);
+      s = fma(w[7], x[source + 7u], s);
       sum[t] = s;
     }
   }
