@@ -19,14 +19,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (token < 0) { token = last_token[slot_of(row)]; }
   let in_part = u32(token) - site.rows.x;
   if (u32(token) < site.rows.x || in_part >= site.rows.y) { return; }
-  let w = load_0(in_part * UNITS + unit, site.planes);
+  let raw = open_0(in_part * UNITS + unit, site.planes);
   let to = (row * UNITS + unit) * 8u;
-  x[to] = w[0];
-  x[to + 1u] = w[1];
-  x[to + 2u] = w[2];
-  x[to + 3u] = w[3];
-  x[to + 4u] = w[4];
-  x[to + 5u] = w[5];
-  x[to + 6u] = w[6];
-  x[to + 7u] = w[7];
+  //@each j
+  x[to + $ju] = part_0(raw, $ju);
+  //@end
 }

@@ -1,4 +1,6 @@
 // experts on the host's side; the stage is experts.wgsl.
+#include <algorithm>
+
 #include "wgpu/product.h"
 
 namespace tercet::wgpu {
@@ -49,6 +51,7 @@ void Stages::expert_products(bool is_gate, int layer, int n_row) {
   const Tensor& first = is_gate ? w.gate_exps : w.down_exps;
   const int lanes = lanes_for(first.cols / kUnit);
   const bool is_grouped = groups_slots(n_row);
+  const int shared = shared_outputs(is_grouped ? kTileRows : 1, first.rows, is_gate ? 2 : 1);
   const int64_t n_slot = int64_t{n_row} * config_.n_expert_used;
   const int64_t most_tile =
       is_grouped ? std::min<int64_t>(n_slot, n_slot / kTileRows + std::min<int64_t>(n_slot, config_.n_expert)) : n_slot;
@@ -83,18 +86,18 @@ void Stages::expert_products(bool is_gate, int layer, int n_row) {
         [&] {
           std::string functions = loader(first.type, 0, 5);
           if (is_gate) functions += loader(w.up_exps.type, 1, 6);
-          functions += fmt::format(
-              "fn load_last(unit: u32) -> array<vec4<f32>, 8> {{ return load_{0}(unit, site.planes[{0}]); }}\n",
-              is_gate ? 1 : 0);
           return Recipe{"experts",
                         constant("UNITS", first.cols / kUnit) + constant("OUTPUTS", first.rows) +
                             constant("LANES", lanes) + constant("T", is_grouped ? kTileRows : 1) +
                             constant("N_MATRIX", is_gate ? 2 : 1) + constant("N_USED", config_.n_expert_used) +
-                            constant("IS_GATE", is_gate) + constant("IS_GROUPED", is_grouped) +
+                            constant("IS_GATE", is_gate) + constant("IS_GROUPED", is_grouped) + constant("R", shared) +
                             constant("ORDER_AT", order_at()),
-                        functions};
+                        functions,
+                        is_gate ? 2 : 1,
+                        shared,
+                        is_grouped ? kTileRows : 1};
         },
-        (first.rows + 256 / lanes - 1) / (256 / lanes), most_tile);
+        (first.rows + 256 / lanes * shared - 1) / (256 / lanes * shared), most_tile);
   }
 }
 

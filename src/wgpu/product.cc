@@ -1,11 +1,17 @@
 // Norms and products, of which the stages are made.
 #include "wgpu/product.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tercet::wgpu {
 
 int tile_rows(int64_t n_row) { return n_row == 1 ? 1 : n_row == 2 ? 2 : n_row <= 4 ? 4 : 8; }
+
+int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once) {
+  if (tile == 1) return n_output >= 4096 ? 2 : 1;
+  return (n_output >= 1024 ? 4 : n_output >= 256 ? 2 : 1) / (n_output >= 256 ? n_matrix_at_once : 1);
+}
 
 void Stages::normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row,
                        bool of_outputs) {
@@ -79,25 +85,25 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
   }
   const int rows = tile_rows(p.n_row);
   int64_t n_group = 0;
-  for (const auto& [w, part] : parts) n_group += (part->n_row + 256 / lanes - 1) / (256 / lanes);
+  int64_t most = 0;
+  for (const auto& [w, part] : parts) most = std::max(most, part->n_row);
+  const int shared = shared_outputs(rows, most, 1);
+  const int group_outputs = 256 / lanes * shared;
+  for (const auto& [w, part] : parts) n_group += (part->n_row + group_outputs - 1) / group_outputs;
   launch(
       at, rows,
       [&] {
-        std::string functions;
-        std::string which = "fn load_which(which: u32, unit: u32) -> array<vec4<f32>, 8> {\n";
-        for (int m = 0; m < n_matrix; ++m) {
-          functions += loader(parts[static_cast<size_t>(m)].first->type, m, 3 + m);
-          if (m + 1 < n_matrix)
-            which += fmt::format("  if (which == {}u) {{ return load_{}(unit, site.planes[{}]); }}\n", m, m, m);
-          else
-            which += fmt::format("  return load_{}(unit, site.planes[{}]);\n}}\n", m, m);
-        }
-        functions +=
-            which + fmt::format("fn n_rows_in() -> u32 {{ return {}(); }}\n", p.of_outputs ? "n_output" : "n_row");
+        std::string functions =
+            fmt::format("fn n_rows_in() -> u32 {{ return {}(); }}\n", p.of_outputs ? "n_output" : "n_row");
+        for (int m = 0; m < n_matrix; ++m) functions += loader(parts[static_cast<size_t>(m)].first->type, m, 3 + m);
         return Recipe{"kernels/product",
                       constant("COLS", cols) + constant("UNITS", cols / kUnit) + constant("LANES", lanes) +
-                          constant("T", rows) + constant("N_MATRIX", n_matrix) + constant("ADDS", p.adds),
-                      functions};
+                          constant("T", rows) + constant("N_MATRIX", n_matrix) + constant("R", shared) +
+                          constant("ADDS", p.adds),
+                      functions,
+                      n_matrix,
+                      shared,
+                      rows};
       },
       n_group, (p.n_row + rows - 1) / rows);
 }

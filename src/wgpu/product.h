@@ -24,4 +24,8 @@ struct Stages::Product {
 // How many rows a kernel takes at a time.
 int tile_rows(int64_t n_row);
 
+// How many outputs a few threads share, so that each load of x serves them all: few where there are too few outputs to
+// fill a GPU otherwise.
+int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once);
+
 }  // namespace tercet::wgpu

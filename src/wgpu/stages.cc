@@ -18,15 +18,43 @@ constexpr WGPUBufferUsage kUsage = WGPUBufferUsage_Storage | WGPUBufferUsage_Cop
 constexpr size_t kUniformBytes = 256;  // the offset that every adapter takes
 constexpr size_t kUniformsABuffer = 256;
 
-std::string replaced(std::string_view text, char from, std::string_view to) {
+std::string replaced(std::string_view text, std::string_view mark, std::string_view to) {
   std::string out;
-  for (const char c : text) {
-    if (c == from)
-      out += to;
-    else
-      out += c;
+  for (size_t at = 0;;) {
+    const size_t found = text.find(mark, at);
+    out += text.substr(at, found - at);
+    if (found == std::string_view::npos) return out;
+    out += to;
+    at = found + mark.size();
   }
-  return out;
+}
+
+// Writes out every `//@each i` .. `//@end`, from the outermost in; `count` says how often for each i.
+template <typename Count>
+std::string repeated(std::string_view text, const Count& count) {
+  constexpr std::string_view kEach = "//@each ";
+  constexpr std::string_view kEnd = "//@end\n";
+  const size_t begin = text.find(kEach);
+  if (begin == std::string_view::npos) return std::string(text);
+  const char name = text[begin + kEach.size()];
+  const size_t body = begin + kEach.size() + 2;  // behind the name and the line's end
+  size_t end = body;
+  for (int depth = 1;; end += kEnd.size()) {
+    const size_t opens = text.find(kEach, end);
+    end = text.find(kEnd, end);
+    CHECK(end != std::string_view::npos);
+    if (opens < end) {
+      ++depth;
+      end = opens + kEach.size() - kEnd.size();
+    } else if (--depth == 0) {
+      break;
+    }
+  }
+  std::string out(text.substr(0, begin));
+  const std::string mark = {'$', name};
+  for (int i = 0; i < count(name); ++i)
+    out += repeated(replaced(text.substr(body, end - body), mark, std::to_string(i)), count);
+  return out + repeated(text.substr(end + kEnd.size()), count);
 }
 
 std::string_view format_shader(quant::Type type) {
@@ -46,7 +74,7 @@ std::string_view format_shader(quant::Type type) {
 
 std::string loader(quant::Type type, int index, int binding) {
   return fmt::format("@group(1) @binding({}) var<storage, read> w_{}: array<vec4<u32>>;\n", binding, index) +
-         replaced(format_shader(type), '$', std::to_string(index));
+         replaced(format_shader(type), "$m", std::to_string(index));
 }
 
 int lanes_for(int64_t n_unit) {
@@ -158,8 +186,16 @@ Stages::Site* Stages::site(const SiteId& id, std::string_view uses, std::span<co
 }
 
 void Stages::make_kernel(Site& site, int variant, const Recipe& recipe) {
-  const std::string text =
-      recipe.constants + std::string(shader("kernels/common")) + recipe.functions + std::string(shader(recipe.name));
+  const auto count = [&](char name) {
+    switch (name) {
+      case 'm': return recipe.n_m;
+      case 'r': return recipe.n_r;
+      case 't': return recipe.n_t;
+      default: CHECK(name == 'j'); return 8;  // words of 4 columns in a unit
+    }
+  };
+  const std::string text = recipe.constants + std::string(shader("kernels/common")) + recipe.functions +
+                           repeated(shader(recipe.name), count);
   const auto made = context_.kernel(recipe.name, text, site.uses);
   if (made)
     site.kernels[static_cast<size_t>(variant)] = *made;

@@ -87,6 +87,7 @@ class Stages {
     std::string_view name;  // of the file
     std::string constants;
     std::string functions = {};
+    int n_m = 1, n_r = 1, n_t = 1;  // how often `//@each m`, r and t repeat
   };
   struct Product;  // product.cc
   Site* site(const SiteId& id, std::string_view uses, std::span<const Range> ranges);
@@ -145,7 +146,7 @@ std::string constant(std::string_view name, T value) {
     return fmt::format("const {}: u32 = {}u;\n", name, value);
 }
 
-// The functions load_I of a format, and the binding that they read.
+// The functions open_I and part_I of a format, and the binding that they read.
 std::string loader(quant::Type type, int index, int binding);
 
 // Of 256 threads, how many share an output with that many units: as many as the units keep busy.

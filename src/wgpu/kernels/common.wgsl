@@ -1,5 +1,6 @@
 // What all kernels share: the step's input, and sums over a workgroup. `const`s in capitals that are declared nowhere in
-// these files are written in front of them when a kernel is made (stages.cc).
+// these files are written in front of them when a kernel is made (stages.cc), which also repeats what stands between
+// `//@each i` and `//@end` with $i = 0, 1, ...: no driver has to unroll a loop to keep an array in registers.
 
 // Word 0 on: the counts and places below, then the arrays. input.h says the same in C++.
 @group(0) @binding(0) var<storage, read> step_input: array<u32>;
@@ -39,4 +40,9 @@ fn order_key(value: f32) -> u32 {
   let is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
   let key = select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u && bits != 0x80000000u);  // -0 is 0
   return select(key, 0x007fffffu, is_nan);
+}
+
+// Four columns more of a row's product with a matrix.
+fn add_product(w: vec4<f32>, x: vec4<f32>, sum: f32) -> f32 {
+  return fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sum))));
 }

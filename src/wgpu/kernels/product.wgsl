@@ -1,9 +1,9 @@
-// product   y = W x, or y += W x, of up to three matrices with one input, for T rows of it at a time
+// product   y = W x, or y += W x, of up to three matrices (m) with one input, for T rows (t) of it at a time
 //   x: [n_row, COLS] f32   W: rows of UNITS units   y: [n_row, y_stride] f32
-//   launch: 256 threads, LANES of them an output; (outputs / (256 / LANES), rows / T)   shared: 1 KiB a row of T
-//   sum: f32, fused, LANES sums of every LANES-th unit with four parts each, then a tree: a row's bits depend neither on
-//   T nor on other rows
-//   cost: the weights once every T rows; reads of x come out of the cache
+//   launch: 256 threads, LANES of them share R outputs (r); (outputs / (256 R / LANES), rows / T)   shared: 1 KiB a row
+//   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree. A row's bits depend
+//   neither on T and R nor on other rows
+//   cost: the weights once every T rows; x comes out of the cache, R outputs for each load
 struct Site {
   planes: array<vec4<u32>, 3>,  // of each matrix: where its planes begin
   outputs: vec4<u32>,           // rows of the bound parts, then y's stride
@@ -12,6 +12,8 @@ struct Site {
 @group(1) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(1) @binding(1) var<storage, read_write> y: array<f32>;
 @group(1) @binding(2) var<uniform> site: Site;
+
+const GROUP_OUTPUTS: u32 = 256u / LANES * R;
 
 var<workgroup> partial: array<f32, 256u * T>;
 
@@ -24,49 +26,63 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var o_group = group.x;
   var which = 0u;
   for (var m = 0u; m + 1u < N_MATRIX; m++) {
-    let n_group = (site.outputs[m] + 256u / LANES - 1u) / (256u / LANES);
+    let n_group = (site.outputs[m] + GROUP_OUTPUTS - 1u) / GROUP_OUTPUTS;
     if (which == m && o_group >= n_group) {
       o_group -= n_group;
       which = m + 1u;
     }
   }
-  let output = o_group * (256u / LANES) + thread / LANES;
+  let output = o_group * GROUP_OUTPUTS + thread / LANES * R;
   let n_outputs = site.outputs[which];
-  let row_of_w = min(output, n_outputs - 1u) * UNITS;
-
-  var sum: array<vec4<f32>, T>;
-  for (var t = 0u; t < T; t++) { sum[t] = vec4<f32>(0.0); }
-  var at: array<u32, T>;
-  for (var t = 0u; t < T; t++) { at[t] = min(row0 + t, n_all - 1u) * (COLS / 4u); }
-  for (var unit = lane; unit < UNITS; unit += LANES) {
-    let w = load_which(which, row_of_w + unit);
-    for (var t = 0u; t < T; t++) {
-      let source = at[t] + 8u * unit;
-      var s = sum[t];
-      s = fma(w[0], x[source], s);
-      s = fma(w[1], x[source + 1u], s);
-      s = fma(w[2], x[source + 2u], s);
-      s = fma(w[3], x[source + 3u], s);
-      s = fma(w[4], x[source + 4u], s);
-      s = fma(w[5], x[source + 5u], s);
-      s = fma(w[6], x[source + 6u], s);
-      s = fma(w[7], x[source + 7u], s);
-      sum[t] = s;
+  //@each r
+  let w$r = min(output + $ru, n_outputs - 1u) * UNITS;
+  //@end
+  //@each t
+  let at$t = min(row0 + $tu, n_all - 1u) * (COLS / 4u);
+  //@each r
+  var sum$t_$r = 0.0;
+  //@end
+  //@end
+  //@each m
+  if (which == $mu) {
+    for (var unit = lane; unit < UNITS; unit += LANES) {
+      //@each r
+      let raw$r = open_$m(w$r + unit, site.planes[$m]);
+      //@end
+      //@each j
+      {
+        //@each r
+        let v$r = part_$m(raw$r, $ju);
+        //@end
+        //@each t
+        {
+          let x4 = x[at$t + 8u * unit + $ju];
+          //@each r
+          sum$t_$r = add_product(v$r, x4, sum$t_$r);
+          //@end
+        }
+        //@end
+      }
+      //@end
     }
   }
-  for (var t = 0u; t < T; t++) { partial[t * 256u + thread] = (sum[t].x + sum[t].y) + (sum[t].z + sum[t].w); }
+  //@end
+  //@each r
+  //@each t
+  partial[$tu * 256u + thread] = sum$t_$r;
+  //@end
   for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
     workgroupBarrier();
     if (lane < stride) {
-      for (var t = 0u; t < T; t++) {
-        partial[t * 256u + thread] += partial[t * 256u + thread + stride];
-      }
+      //@each t
+      partial[$tu * 256u + thread] += partial[$tu * 256u + thread + stride];
+      //@end
     }
   }
-  if (lane == 0u && output < n_outputs) {
+  if (lane == 0u && output + $ru < n_outputs) {
     for (var t = 0u; t < T; t++) {
       if (row0 + t < n_all) {
-        let to = (row0 + t) * site.outputs.w + site.first[which] + output;
+        let to = (row0 + t) * site.outputs.w + site.first[which] + output + $ru;
         if (ADDS) {
           y[to] = y[to] + partial[t * 256u + thread];
         } else {
@@ -75,4 +91,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
   }
+  workgroupBarrier();
+  //@end
 }
