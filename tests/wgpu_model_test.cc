@@ -1,20 +1,17 @@
-// The WebGPU backend on whole models: the gates, and what does not change a bit. On an adapter that computes on the CPU
-// the long text of the gates takes minutes, so that it has a program of its own (wgpu_gates_test).
+// The WebGPU backend on whole models: the gates, and what does not change a bit.
 #include "suites/gates.h"
 #include "suites/invariance.h"
 #include "suites/repeat.h"
-#include "wgpu/wgpu.h"
+#include "wgpu_subject.h"
 
 namespace tercet::tests {
 namespace {
 
 using backend::Precision;
 
-Subject on_wgpu(Precision precision) { return {&wgpu::kFactory, precision, wgpu::check_device}; }
-
 INSTANTIATE_TEST_SUITE_P(Wgpu, Gates, testing::Values(on_wgpu(Precision::kExact)), name_backend);
 INSTANTIATE_TEST_SUITE_P(Wgpu, GatesOnNoise,
-                         testing::Values(NoiseGates{on_wgpu(Precision::kExact), model::SyntheticSize::kTiny, 33, 33}),
+                         testing::Values(NoiseGates{on_wgpu(Precision::kExact), model::SyntheticSize::kTiny, 256, 64}),
                          noise_name);
 INSTANTIATE_TEST_SUITE_P(Wgpu, Invariance, testing::Values(on_wgpu(Precision::kExact), on_wgpu(Precision::kHigh)),
                          name_subject);

@@ -1,11 +1,11 @@
 // The WebGPU backend on models of odd shapes and mixed formats.
 #include "suites/shapes.h"
-#include "wgpu/wgpu.h"
+#include "wgpu_subject.h"
 
 namespace tercet::tests {
 namespace {
 
-const Subject kWgpu = {&wgpu::kFactory, backend::Precision::kExact, wgpu::check_device};
+const Subject kWgpu = on_wgpu(backend::Precision::kExact);
 
 INSTANTIATE_TEST_SUITE_P(Wgpu, Shapes, testing::ValuesIn(cases_on(kWgpu, odd_shapes())), shape_name);
 INSTANTIATE_TEST_SUITE_P(WgpuFormats, Shapes, testing::ValuesIn(cases_on(kWgpu, format_mixes())), shape_name);
