@@ -3,6 +3,7 @@
 // one are recorded when it is done.
 #include "backend/backend.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -38,10 +39,12 @@ backend::Footprint footprint(const model::Model& model, const backend::Options& 
   const int64_t n_slot = int64_t{options.max_row} * c.n_expert_used;
   const int64_t a_row = int64_t{3} * c.d_model + 3 * int64_t{c.d_q()} + 4 * int64_t{c.d_kv()} + c.n_expert;
   const int64_t a_slot = int64_t{c.d_ff} + c.d_model + 8;
+  const int64_t blocks = block_words(c, options.max_row, int64_t{1} << 20);
   const int64_t an_output = int64_t{c.n_vocab} + c.d_model;
-  return {.weight_bytes = weight_bytes_on_device(model),
-          .kv_bytes_per_token = int64_t{2} * c.n_layer * c.d_kv() * kv_element_bytes(kv_type(options.precision)),
-          .workspace_bytes = 4 * (options.max_row * a_row + n_slot * a_slot + options.max_sequence * an_output)};
+  return {
+      .weight_bytes = weight_bytes_on_device(model),
+      .kv_bytes_per_token = int64_t{2} * c.n_layer * c.d_kv() * kv_element_bytes(kv_type(options.precision)),
+      .workspace_bytes = 4 * (options.max_row * a_row + n_slot * a_slot + options.max_sequence * an_output + blocks)};
 }
 
 // The largest of the allowed logits, of what the model said: all that the device's own sampler does.
@@ -168,8 +171,10 @@ Status WgpuBackend::record(Pending& pending) {
     RETURN_IF_ERROR(copy_pages(step, encoder.get()));
     context_->submit(encoder.get());
   }
+  int max_length = 1;
+  for (const backend::Sequence& s : step.sequences()) max_length = std::max(max_length, int{s.length});
   stages_.begin(pending.trace, pending.is_greedy);
-  model::forward(stages_, *model_, {static_cast<int>(step.rows().size()), n_output, 0});
+  model::forward(stages_, *model_, {static_cast<int>(step.rows().size()), n_output, max_length});
   WGPUCommandEncoder encoder = stages_.end();
   RETURN_IF_ERROR(stages_.status());
   if (n_output == 0) {

@@ -21,6 +21,7 @@ enum Header {
   kPageTable,
   kRotations,
   kSamples,
+  kBlocks,
   kHeaderWords = 16
 };
 
@@ -54,6 +55,9 @@ const std::vector<uint32_t>& InputWriter::write(const backend::Step& step) {
   words_.assign(kHeaderWords, 0);
   words_[kRows] = static_cast<uint32_t>(step.rows().size());
   words_[kOutputs] = static_cast<uint32_t>(step.outputs().size());
+  int length = 1;
+  for (const backend::Sequence& s : step.sequences()) length = std::max(length, int{s.length});
+  words_[kBlocks] = static_cast<uint32_t>((length + 63) / 64);
   words_[kPageStride] = static_cast<uint32_t>(stride);
   begin(kTokens);
   for (const backend::Row& row : step.rows()) words_.push_back(static_cast<uint32_t>(row.token));

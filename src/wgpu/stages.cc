@@ -90,6 +90,12 @@ int64_t Stages::order_at() const {
   return 4 + 4 * (n_slot + config_.n_expert);
 }
 
+int64_t block_words(const model::Config& c, int64_t max_row, int64_t n_page) {
+  // Of so many rows the workgroups fill a GPU without being split.
+  const int64_t wanted = std::min<int64_t>(max_row, 64) * c.n_head * n_page * (c.d_head + 4);
+  return std::min<int64_t>(wanted, int64_t{8} << 20);
+}
+
 Status Stages::allocate(int max_row, int max_sequence, const backend::KvLayout& layout) {
   const model::Config& c = config_;
   max_row_ = max_row;
@@ -108,6 +114,8 @@ Status Stages::allocate(int max_row, int max_sequence, const backend::KvLayout& 
   RETURN_IF_ERROR(take(b.qkv, n * qkv_width(), "q, k and v"));
   RETURN_IF_ERROR(take(b.heads, n * qkv_width(), "heads"));
   RETURN_IF_ERROR(take(b.a, n * c.d_q(), "what attention gives"));
+  block_words_ = block_words(c, max_row, layout.n_page);
+  RETURN_IF_ERROR(take(b.blocks, block_words_, "blocks of attention"));
   RETURN_IF_ERROR(take(b.router, n * c.n_expert, "the router's logits"));
   RETURN_IF_ERROR(take(b.ids, n_slot, "ids"));
   RETURN_IF_ERROR(take(b.weights, n_slot, "weights of experts"));

@@ -27,6 +27,7 @@ struct Buffers {
   Buffer qkv;         // [max_row, d_q + 2 d_kv]
   Buffer heads;       // the same after norm and RoPE
   Buffer a;           // [max_row, d_q]
+  Buffer blocks;      // [rows, n_head, blocks, d_head + 4] of attention, where rows are few
   Buffer router;      // [max_row, n_expert]
   Buffer ids;         // [max_row, k] u32
   Buffer weights;     // [max_row, k]
@@ -103,6 +104,8 @@ class Stages {
   void one_product(const Product& product, std::span<const std::pair<const Tensor*, const Part*>> parts,
                    std::span<const uint32_t> first, int part_index);
   void expert_products(bool is_gate, int layer, int n_row);
+  // How many workgroups a row and head of attention are split over; 1: they are not.
+  int attn_split(const model::Shape& shape) const;
   bool groups_slots(int n_row) const { return n_row * config_.n_expert_used >= config_.n_expert; }
   int64_t order_at() const;  // in the words of b.tiles
 
@@ -125,6 +128,7 @@ class Stages {
   const Weights& weights_;
   int max_row_ = 0;
   int max_output_ = 0;
+  int64_t block_words_ = 0;  // of b.blocks
   uint64_t input_bytes_ = 0;
   bool is_greedy_ = false;
   backend::TraceSink* trace_ = nullptr;
@@ -136,6 +140,9 @@ class Stages {
   std::vector<Buffer> uniform_buffers_;
   size_t n_uniform_ = 0;
 };
+
+// Of Buffers::blocks.
+int64_t block_words(const model::Config& config, int64_t max_row, int64_t n_page);
 
 // For the constants in front of a shader.
 template <typename T>

@@ -14,6 +14,8 @@ fn slot_of(row: u32) -> u32 { return step_input[step_input[5] + row]; }
 fn output_row(output: u32) -> u32 { return step_input[step_input[7] + output]; }
 // Whether the output's token becomes its sequence's last.
 fn samples(output: u32) -> bool { return step_input[step_input[10] + output] != 0u; }
+// Blocks of 64 positions in the longest sequence.
+fn n_block() -> u32 { return step_input[11]; }
 // The page that holds a position of the row's sequence.
 fn page_of(row: u32, position: u32) -> u32 {
   let sequence = step_input[step_input[6] + row];
