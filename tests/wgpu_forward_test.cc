@@ -98,6 +98,14 @@ TEST_F(WgpuForward, SmallBindingsChangeNoBit) {
   EXPECT_EQ(seen[2], seen[0]);
 }
 
+// A prompt of more than 64 rows, few rows, and one: each goes its own way through attention and the products.
+TEST_F(WgpuForward, ChunkingChangesNoBit) {
+  const auto ids = long_prompt(140);
+  const auto backend = make_backend(wgpu::kFactory, demo_model(), options_for(140, Precision::kExact));
+  const auto whole = run_prompt(*backend, ids);
+  EXPECT_EQ(run_prompt(*backend, ids, std::vector<int>{127, 1, 2, 4, 6}), whole);
+}
+
 TEST_F(WgpuForward, AMatrixOverTheLimitIsRefusedWithTheFigures) {
   ASSERT_EQ(setenv(kMaxBinding, "10000", 1), 0);
   const auto made = wgpu::kFactory.make(demo_model(), options_for(20, Precision::kExact));
