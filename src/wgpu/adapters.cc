@@ -1,5 +1,7 @@
 #include "wgpu/adapters.h"
 
+#include <cstdlib>
+
 namespace tercet::wgpu {
 namespace {
 
@@ -17,6 +19,9 @@ std::string text(WGPUStringView view) {
 WGPUStringView view(std::string_view text) { return {text.data(), text.size()}; }
 
 Result<Instance> make_instance() {
+  // Mesa's drivers look for a display, and where there is none their library says so on stderr, which is ours.
+  static const int kNoDisplay = setenv("XDG_RUNTIME_DIR", "/tmp", 0);
+  (void)kNoDisplay;
   // The instance, too, is told to leave OpenGL alone: otherwise it loads EGL, whose drivers leak.
   WGPUInstanceExtras extras{};
   extras.chain.sType = static_cast<WGPUSType>(WGPUSType_InstanceExtras);
