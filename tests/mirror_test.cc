@@ -22,8 +22,8 @@ std::vector<std::string> first_lines(const std::string& path, int n) {
 }
 
 // Each names the others, ref first.
-constexpr std::array<std::pair<const char*, const char*>, 3> kFolders = {
-    {{"ref", "cc"}, {"cpu", "cc"}, {"cuda", "cu"}}};
+constexpr std::array<std::pair<const char*, const char*>, 4> kFolders = {
+    {{"ref", "cc"}, {"cpu", "cc"}, {"cuda", "cu"}, {"wgpu", "wgsl"}}};
 
 TEST(Mirrors, FormulaAndShapeLinesAreTheSame) {
   for (const std::string stage : kStages) {

@@ -60,8 +60,8 @@ Result<std::vector<DeviceInfo>> list_ref() { return std::vector{this_cpu("ref")}
 const std::array<BackendEntry, 4> kBackends = {{
     {"cuda", &cuda::kFactory, true, cuda::list_devices, cuda::measure_read_bandwidth,
      "the fastest, where a device has room for the model"},
-    {"wgpu", nullptr, false, wgpu::list_devices, nullptr,
-     "this version lists WebGPU adapters and runs no model on them"},
+    {"wgpu", &wgpu::kFactory, false, wgpu::list_devices, nullptr,
+     "any GPU with a driver for Vulkan, Metal or D3D12; WebGPU does not tell its memory, so it is picked only by name"},
     {"cpu", &cpu::kFactory, true, list_cpu, nullptr, "runs wherever the model fits into memory"},
     {"ref", &ref::kFactory, false, list_ref, nullptr, "the definition of right: slow, and picked only by name"},
 }};

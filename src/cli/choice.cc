@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -62,14 +63,23 @@ Result<engine::MemoryPlan> plan_on(const DeviceInfo& device, const model::Model&
                                    .ctx = demand.ctx,
                                    .n_sequence = demand.options.max_sequence,
                                    .n_page = demand.n_page};
-  ASSIGN_OR_RETURN(const engine::MemoryRoom room, engine::room_of(device));
-  return engine::plan_memory(need, room);
+  return engine::plan_memory(need, engine::room_of(device));
 }
 
 // Of candidates none of which is usable: what the one with the most free memory says.
 const Error& refusal(std::span<const Candidate> all) {
   const auto free_bytes = [](const Candidate& c) { return c.device.memory_free.value_or(0); };
   return std::ranges::max_element(all, {}, free_bytes)->plan.error();
+}
+
+// A GPU of its own before one that shares the host's memory, and what computes on the host's cores last.
+int rank_of(backend::DeviceKind kind) {
+  switch (kind) {
+    case backend::DeviceKind::kDiscrete: return 3;
+    case backend::DeviceKind::kIntegrated: return 2;
+    case backend::DeviceKind::kSoftware: return 0;
+    default: return 1;
+  }
 }
 
 Result<Choice> choose_named(const BackendEntry& entry, const model::Model& model, const Demand& demand) {
@@ -85,6 +95,9 @@ std::string why_taken(const Candidate& taken, const std::string& others) {
   return fmt::format("{}, device {}, has room for the model", taken.device.name, taken.device.index);
 }
 
+// Slower than the CPU backend wherever there is one, so that only a name picks it.
+bool is_software(const Candidate& candidate) { return candidate.device.kind == backend::DeviceKind::kSoftware; }
+
 Result<Choice> choose_first(std::span<const BackendEntry> entries, const model::Model& model, const Demand& demand) {
   std::string others;                 // why not those before
   std::optional<Error> does_not_run;  // what a device said that is there; the last one's counts
@@ -94,7 +107,12 @@ Result<Choice> choose_first(std::span<const BackendEntry> entries, const model::
     const auto found = candidates(entry, model, demand);
     if (!found) {
       is_not_there = found.error();
-    } else if (const Candidate* best = best_of(*found)) {
+    } else if (const Candidate* best = best_of(*found); best != nullptr && is_software(*best)) {
+      is_not_there =
+          error(Code::kDevice, "{}: {} computes on the CPU, want a GPU", entry.name, best->device.name).value();
+      others += fmt::format("{}{}", others.empty() ? "" : "; ", is_not_there->message);
+      continue;
+    } else if (best != nullptr) {
       return Choice{*best, why_taken(*best, others)};
     } else {
       does_not_run = refusal(*found);
@@ -139,10 +157,13 @@ Result<std::vector<Candidate>> candidates(const BackendEntry& entry, const model
 }
 
 const Candidate* best_of(std::span<const Candidate> all) {
+  const auto less = [](const Candidate& a, const Candidate& b) {
+    return std::tuple(rank_of(a.device.kind), a.device.memory_free) <
+           std::tuple(rank_of(b.device.kind), b.device.memory_free);
+  };
   const Candidate* best = nullptr;
   for (const Candidate& candidate : all)
-    if (candidate.usable() && (best == nullptr || candidate.device.memory_free > best->device.memory_free))
-      best = &candidate;
+    if (candidate.usable() && (best == nullptr || less(*best, candidate))) best = &candidate;
   return best;
 }
 

@@ -52,7 +52,8 @@ Candidate judge(const BackendEntry& entry, backend::DeviceInfo device, const mod
 // kInvalidArgument (a context that no device changes) is in each of them.
 Result<std::vector<Candidate>> candidates(const BackendEntry& entry, const model::Model& model, const Demand& demand);
 
-// A usable one with the most free memory, ties to the lower index; null if there is none.
+// A usable one: of the discrete ones, else the integrated, software last, the one with the most free memory, ties to the
+// lower index; null if there is none.
 const Candidate* best_of(std::span<const Candidate> all);
 
 struct Choice {

@@ -57,6 +57,11 @@ const BackendEntry kEntries[] = {
     {"ref", &kCpu, false, list_cpu, nullptr, "slow"},
 };
 
+const BackendEntry kWithAdapters[] = {
+    {"wgpu", &kGpu, true, list_gpus, nullptr, "adapters"},
+    {"cpu", &kCpu, true, list_cpu, nullptr, "runs anywhere"},
+};
+
 DeviceInfo gpu(int index, std::string name, int64_t free_bytes, int64_t total_bytes) {
   DeviceInfo info;
   info.backend = "cuda";
@@ -170,6 +175,29 @@ TEST_F(Choose, OfSeveralTheOneWithTheMostFreeMemory) {
   EXPECT_EQ(chosen(demand("cuda", "1"))->candidate.device.index, 1);
   EXPECT_EQ(chosen(demand("cuda", "l40"))->candidate.device.index, 2);
   EXPECT_EQ(chosen(demand("auto", "nvidia l4"))->candidate.device.index, 2) << "a part of all three names";
+}
+
+// Its memory is the host's, and as a device it is all the same the last.
+TEST_F(Choose, SoftwareIsTakenOnlyByName) {
+  DeviceInfo software = gpu(0, "llvmpipe", 32 * kGiB, 64 * kGiB);
+  software.kind = DeviceKind::kSoftware;
+  g_gpus = std::vector{software};
+  auto choice = choose(kWithAdapters, tiny(), demand());
+  ASSERT_TRUE(choice) << choice.error().message;
+  EXPECT_EQ(choice->candidate.entry->name, "cpu");
+  EXPECT_EQ(choice->why, "wgpu: llvmpipe computes on the CPU, want a GPU");
+  choice = choose(kWithAdapters, tiny(), demand("wgpu"));
+  ASSERT_TRUE(choice) << choice.error().message;
+  EXPECT_EQ(choice->candidate.device.name, "llvmpipe");
+
+  DeviceInfo silent = gpu(1, "Radeon", 0, 0);
+  silent.memory_free.reset();
+  silent.memory_total.reset();
+  g_gpus = std::vector{software, silent};
+  choice = choose(kWithAdapters, tiny(), demand("wgpu"));
+  ASSERT_TRUE(choice) << choice.error().message;
+  EXPECT_EQ(choice->candidate.device.name, "Radeon");
+  EXPECT_EQ(choice->candidate.plan->n_ctx, std::min(engine::kBlindCtx, tiny().config.n_ctx_train));
 }
 
 TEST_F(Choose, ADeviceThatWasNamedIsNotReplaced) {

@@ -28,7 +28,7 @@ Result<std::vector<Candidate>> fit_everywhere(const model::Model& model, const D
 std::string fit_text(const Candidate& candidate) {
   const auto& free_bytes = candidate.device.memory_free;
   std::string text;
-  if (candidate.plan) {
+  if (candidate.plan && candidate.plan->room.is_known) {
     text = fmt::format("fits, with {} tokens of context: ", candidate.plan->n_ctx);
   } else if (!candidate.device.why_not.empty()) {
     text = fmt::format("cannot run it, {}: ", candidate.device.why_not);
@@ -49,11 +49,12 @@ std::string fit_text(const Candidate& candidate) {
 boost::json::object fit_json(const Candidate& candidate) {
   const backend::Footprint& footprint = candidate.footprint;
   const int64_t kv_bytes = candidate.plan ? candidate.plan->kv_bytes : 0;
+  const bool fits = candidate.plan && candidate.plan->room.is_known;
   boost::json::object out = {{"backend", candidate.entry->name},
                              {"device", json_text(candidate.device.name)},
                              {"index", candidate.device.index},
                              {"runs_models", candidate.entry->factory != nullptr},
-                             {"fits", candidate.plan.has_value()},
+                             {"fits", fits},
                              {"n_ctx", candidate.plan ? candidate.plan->n_ctx : 0},
                              {"bytes", footprint.weight_bytes + kv_bytes + footprint.workspace_bytes},
                              {"weight_bytes", footprint.weight_bytes},
@@ -62,6 +63,7 @@ boost::json::object fit_json(const Candidate& candidate) {
                              {"workspace_bytes", footprint.workspace_bytes},
                              {"memory_free", nullptr}};
   if (candidate.device.memory_free) out["memory_free"] = *candidate.device.memory_free;
+  if (candidate.plan && !fits) out["why_not"] = "the interface does not tell its memory";
   if (!candidate.plan) out["why_not"] = json_text(candidate.plan.error().message);
   return out;
 }

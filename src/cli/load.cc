@@ -10,7 +10,8 @@ namespace {
 std::string context_note(const Demand& demand, const engine::MemoryPlan& plan) {
   if (demand.ctx || demand.n_page > 0) return "";
   if (!plan.is_cut) return fmt::format("context: {} tokens, the trained length", plan.n_ctx);
-  return fmt::format("context: {} tokens, the most that fits: {}", plan.n_ctx, plan.describe());
+  return fmt::format("context: {} tokens, {}: {}", plan.n_ctx,
+                     plan.room.is_known ? "the most that fits" : "--ctx asks for more", plan.describe());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// attn_in   contract: docs/stages.md#attn_in   mirrors: ref/attn_in.cc, cuda/attn_in.cu
+// attn_in   contract: docs/stages.md#attn_in   mirrors: ref/attn_in.cc, cuda/attn_in.cu, wgpu/attn_in.wgsl
 //   h = rms_norm(x); q = rope(rms_norm(Wq h)); k = rope(rms_norm(Wk h)); v = Wv h; k, v to the KV cache at position
 //   x: [n_row, d_model] f32   q: [n_row, n_head, d_head] f32   k, v: [n_row, n_head_kv, d_head] f32
 //   launch: 32 to 512 weight rows a piece; then a row a piece     sum: kernels.h's fixed order

@@ -1,4 +1,4 @@
-// experts   contract: docs/stages.md#experts   mirrors: ref/experts.cc, cuda/experts.cu
+// experts   contract: docs/stages.md#experts   mirrors: ref/experts.cc, cuda/experts.cu, wgpu/experts.wgsl
 //   y = sum_i w_i down_e(silu(gate_e h) * up_e h), e = ids_i, in slot order; x = x + y
 //   h, x, y: [n_row, d_model] f32   gate, up: [n_expert][d_ff, d_model]   down: [n_expert][d_model, d_ff] quantized
 //   launch: 32 to 512 weight rows of one expert a piece, all experts in one region

@@ -1,4 +1,4 @@
-// route   contract: docs/stages.md#route   mirrors: ref/route.cc, cuda/route.cu
+// route   contract: docs/stages.md#route   mirrors: ref/route.cc, cuda/route.cu, wgpu/route.wgsl
 //   h = rms_norm(x); p = softmax(W h); ids = top-k(p), ties to the lower id; w = p[ids] / sum p[ids]
 //   x, h: [n_row, d_model] f32   W: [n_expert, d_model] f32   ids: [n_row, k] i32   w: [n_row, k] f32
 //   launch: 32 to 512 experts a piece; then a row a piece     sum: kernels.h's fixed order; the weights in double

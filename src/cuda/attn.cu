@@ -1,4 +1,4 @@
-// attn   contract: docs/stages.md#attn   mirrors: ref/attn.cc, cpu/attn.cc
+// attn   contract: docs/stages.md#attn   mirrors: ref/attn.cc, cpu/attn.cc, wgpu/attn.wgsl
 //   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i n_head_kv / n_head
 //   q, a: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head] f32 or f16
 //   layout: a page's values are transposed, [n_head_kv, d_head, page_size] (context.h)

@@ -1,4 +1,4 @@
-// attn_in   contract: docs/stages.md#attn_in   mirrors: ref/attn_in.cc, cpu/attn_in.cc
+// attn_in   contract: docs/stages.md#attn_in   mirrors: ref/attn_in.cc, cpu/attn_in.cc, wgpu/attn_in.wgsl
 //   h = rms_norm(x); q = rope(rms_norm(Wq h)); k = rope(rms_norm(Wk h)); v = Wv h; k, v to the KV cache at position
 //   x: [n_row, d_model] f32   q: [n_row, n_head, d_head] f32   k, v: [n_row, n_head_kv, d_head] f32
 //   launch: products.cu; then a warp a head. For decoding rows of the modes with f16 the second half is in attention's

@@ -1,4 +1,4 @@
-// attn_out   contract: docs/stages.md#attn_out   mirrors: ref/attn_out.cc, cpu/attn_out.cc
+// attn_out   contract: docs/stages.md#attn_out   mirrors: ref/attn_out.cc, cpu/attn_out.cc, wgpu/attn_out.wgsl
 //   x = x + Wo a
 //   a: [n_row, n_head * d_head] f32   Wo: [d_model, n_head * d_head] quantized   x: [n_row, d_model] f32
 //   launch: products.cu   sum: f32, a fixed order; the residual is added in f32

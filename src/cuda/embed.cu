@@ -1,4 +1,4 @@
-// embed   contract: docs/stages.md#embed   mirrors: ref/embed.cc, cpu/embed.cc
+// embed   contract: docs/stages.md#embed   mirrors: ref/embed.cc, cpu/embed.cc, wgpu/embed.wgsl
 //   x = token_embd[token]
 //   token: [n_row] i32   token_embd: [n_vocab, d_model] quantized   x: [n_row, d_model] f32
 //   launch: a block a row; it also makes the row's angles for RoPE   shared: none

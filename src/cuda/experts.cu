@@ -1,4 +1,4 @@
-// experts   contract: docs/stages.md#experts   mirrors: ref/experts.cc, cpu/experts.cc
+// experts   contract: docs/stages.md#experts   mirrors: ref/experts.cc, cpu/experts.cc, wgpu/experts.wgsl
 //   y = sum_i w_i down_e(silu(gate_e h) * up_e h), e = ids_i, in slot order; x = x + y
 //   h, x, y: [n_row, d_model] f32   gate, up: [n_expert][d_ff, d_model]   down: [n_expert][d_model, d_ff] quantized
 //   launch: few rows: two kernels, a block for 16 rows of an expert, and for 16 rows of all of a row's choices. More:

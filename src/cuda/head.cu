@@ -1,4 +1,4 @@
-// head   contract: docs/stages.md#head   mirrors: ref/head.cc, cpu/head.cc
+// head   contract: docs/stages.md#head   mirrors: ref/head.cc, cpu/head.cc, wgpu/head.wgsl
 //   logits = Wout rms_norm(x), for the rows that were asked for; sampling: backend/sampling.h
 //   x: [n_row, d_model] f32   Wout: [n_vocab, d_model] quantized   logits: [n_output, n_vocab] f32
 //   launch: products.cu   sum: f32, a fixed order

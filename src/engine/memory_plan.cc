@@ -85,12 +85,24 @@ Status check_need(const MemoryNeed& need) {
   return {};
 }
 
+// What was asked for, or a context that most devices with room for the weights have room for: the device
+// itself says if not.
+MemoryPlan plan_blindly(const MemoryNeed& need, const MemoryRoom& room) {
+  if (need.n_page > 0) return plan_for_pages(need, room);
+  const int unasked = std::min(kBlindCtx, need.n_ctx_train);
+  MemoryPlan plan = plan_for_ctx(need, !need.ctx ? unasked : *need.ctx == 0 ? need.n_ctx_train : *need.ctx, room);
+  plan.is_cut = !need.ctx && unasked < need.n_ctx_train;
+  return plan;
+}
+
 }  // namespace
 
 MemoryRoom host_room(int64_t free_bytes) {
   const int64_t reserve = std::max(free_bytes / 100 * 3, std::min(512 * kMiB, free_bytes / 4));
   return {.free_bytes = free_bytes, .reserve_bytes = reserve, .total_bytes = 0, .where = ""};
 }
+
+MemoryRoom unknown_room(std::string where) { return {.where = std::move(where), .is_known = false}; }
 
 MemoryRoom device_room(std::string where, int64_t free_bytes, int64_t total_bytes) {
   return {.free_bytes = free_bytes,
@@ -99,17 +111,17 @@ MemoryRoom device_room(std::string where, int64_t free_bytes, int64_t total_byte
           .where = std::move(where)};
 }
 
-Result<MemoryRoom> room_of(const backend::DeviceInfo& device) {
-  if (!device.memory_free || !device.memory_total)
-    return error(Code::kDevice, "{}: {} does not tell its memory, want a device that does", device.backend,
-                 device.name);
+MemoryRoom room_of(const backend::DeviceInfo& device) {
+  if (!device.memory_free || !device.memory_total) return unknown_room(device.name);
   const auto free_bytes = static_cast<int64_t>(*device.memory_free);
-  if (device.kind == backend::DeviceKind::kCpu) return host_room(free_bytes);
+  if (device.kind == backend::DeviceKind::kCpu || device.kind == backend::DeviceKind::kSoftware)
+    return host_room(free_bytes);
   return device_room(device.name, free_bytes, static_cast<int64_t>(*device.memory_total));
 }
 
 Result<MemoryPlan> plan_memory(const MemoryNeed& need, const MemoryRoom& room) {
   RETURN_IF_ERROR(check_need(need));
+  if (!room.is_known) return plan_blindly(need, room);
   if (need.n_page > 0) {
     MemoryPlan plan = plan_for_pages(need, room);
     if (plan.kv_bytes > kv_room(need, room)) return does_not_fit(need, plan, 0);
@@ -130,6 +142,10 @@ Result<MemoryPlan> plan_memory(const MemoryNeed& need, const MemoryRoom& room) {
 }
 
 std::string MemoryPlan::describe() const {
+  if (!room.is_known)
+    return fmt::format("{} weights + {} KV cache ({} tokens) + {} workspace on {}, which does not tell its memory",
+                       format_bytes(weight_bytes), format_bytes(kv_bytes), n_ctx, format_bytes(workspace_bytes),
+                       room.where);
   std::string text =
       fmt::format("{} weights + {} KV cache ({} tokens) + {} workspace + {} reserve = {} of {} free",
                   format_bytes(weight_bytes), format_bytes(kv_bytes), n_ctx, format_bytes(workspace_bytes),

@@ -17,6 +17,7 @@ struct MemoryRoom {
   int64_t reserve_bytes = 0;  // of them, left to the program's own needs and to others
   int64_t total_bytes = 0;    // of a device, whose memory others may hold as well; 0 for the host
   std::string where;          // stands in messages; empty for the host
+  bool is_known = true;       // false: the device does not tell, and the figures above say nothing
 
   int64_t used_bytes() const { return total_bytes > 0 ? total_bytes - free_bytes : 0; }
 };
@@ -25,8 +26,9 @@ struct MemoryRoom {
 MemoryRoom host_room(int64_t free_bytes);
 // Of a device 5 % of all that it has: more than 95 % in use, others' share included, ends in failures that no plan sees.
 MemoryRoom device_room(std::string where, int64_t free_bytes, int64_t total_bytes);
-// As the device's kind asks for. Errors: kDevice if it does not tell its memory.
-Result<MemoryRoom> room_of(const backend::DeviceInfo& device);
+MemoryRoom unknown_room(std::string where);
+// As the device's kind asks for.
+MemoryRoom room_of(const backend::DeviceInfo& device);
 
 struct MemoryNeed {
   std::string model;  // stands in messages
@@ -45,7 +47,7 @@ struct MemoryPlan {
   int64_t kv_bytes = 0;
   int64_t workspace_bytes = 0;
   MemoryRoom room;
-  bool is_cut = false;  // n_ctx is less than the trained length because no more fits
+  bool is_cut = false;  // n_ctx is less than the trained length because no more fits, or nobody knows whether it would
   // With what stays free.
   int64_t total_bytes() const { return weight_bytes + kv_bytes + workspace_bytes + room.reserve_bytes; }
   // "17.3 GiB weights + 384.0 MiB KV cache (4096 tokens) + 81.0 MiB workspace + 512.0 MiB reserve = 18.3 GiB of 23.1 GiB
@@ -55,6 +57,9 @@ struct MemoryPlan {
 
 // The least context that is worth starting with, if the model was trained on as much.
 inline constexpr int kMinCtx = 256;
+
+// The context where a device does not tell its memory and none was asked for.
+inline constexpr int kBlindCtx = 8192;
 
 // Errors: kInvalidArgument for a context below 0 or beyond the trained length; kOutOfMemory with the sum, and as the hint
 // the context that would fit, or else what would help.

@@ -202,14 +202,43 @@ TEST(RoomOf, GoesByTheKindOfDevice) {
   device.kind = backend::DeviceKind::kCpu;
   device.memory_free = 8 * kGiB;
   device.memory_total = 16 * kGiB;
-  EXPECT_EQ(room_of(device)->reserve_bytes, host_room(8 * kGiB).reserve_bytes);
-  EXPECT_EQ(room_of(device)->total_bytes, 0);
+  EXPECT_EQ(room_of(device).reserve_bytes, host_room(8 * kGiB).reserve_bytes);
+  EXPECT_EQ(room_of(device).total_bytes, 0);
   device.kind = backend::DeviceKind::kDiscrete;
-  EXPECT_EQ(room_of(device)->reserve_bytes, (16 * kGiB + 19) / 20);
+  EXPECT_EQ(room_of(device).reserve_bytes, (16 * kGiB + 19) / 20);
   device.memory_free.reset();
-  const auto room = room_of(device);
-  ASSERT_FALSE(room);
-  EXPECT_EQ(room.error().code, Code::kDevice);
+  EXPECT_FALSE(room_of(device).is_known);
+  device.kind = backend::DeviceKind::kSoftware;
+  device.memory_free = 8 * kGiB;
+  EXPECT_EQ(room_of(device).reserve_bytes, host_room(8 * kGiB).reserve_bytes);
+}
+
+// Where nobody knows what is free, what was asked for is taken, and nothing is refused for its size.
+TEST(PlanMemory, WithoutAWordOfTheDevice) {
+  MemoryNeed need;
+  need.model = "m.gguf";
+  need.footprint = {.weight_bytes = 10 * kGiB, .kv_bytes_per_token = 1000, .workspace_bytes = 5};
+  need.n_ctx_train = 100'000;
+  const MemoryRoom room = unknown_room("Radeon");
+  auto plan = plan_memory(need, room);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->n_ctx, kBlindCtx);
+  EXPECT_TRUE(plan->is_cut);
+  EXPECT_NE(plan->describe().find("on Radeon, which does not tell its memory"), std::string::npos) << plan->describe();
+  need.ctx = 0;
+  EXPECT_EQ(plan_memory(need, room)->n_ctx, 100'000);
+  EXPECT_FALSE(plan_memory(need, room)->is_cut);
+  need.ctx = 100'001;
+  EXPECT_EQ(plan_memory(need, room).error().code, Code::kInvalidArgument);
+  need.ctx = 70;
+  EXPECT_EQ(plan_memory(need, room)->n_page, 2);
+  need.n_page = 3;
+  EXPECT_EQ(plan_memory(need, room)->n_page, 3);
+  need.n_page = 0;
+  need.ctx.reset();
+  need.n_ctx_train = 300;
+  EXPECT_EQ(plan_memory(need, room)->n_ctx, 300);
+  EXPECT_FALSE(plan_memory(need, room)->is_cut);
 }
 
 }  // namespace

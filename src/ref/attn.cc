@@ -1,4 +1,4 @@
-// attn   contract: docs/stages.md#attn   mirrors: cpu/attn.cc, cuda/attn.cu
+// attn   contract: docs/stages.md#attn   mirrors: cpu/attn.cc, cuda/attn.cu, wgpu/attn.wgsl
 //   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i n_head_kv / n_head
 //   q, a: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head] f32 or f16
 //   sum: double, position order, after the largest score is taken off

@@ -1,4 +1,4 @@
-// attn_out   contract: docs/stages.md#attn_out   mirrors: cpu/attn_out.cc, cuda/attn_out.cu
+// attn_out   contract: docs/stages.md#attn_out   mirrors: cpu/attn_out.cc, cuda/attn_out.cu, wgpu/attn_out.wgsl
 //   x = x + Wo a
 //   a: [n_row, n_head * d_head] f32   Wo: [d_model, n_head * d_head] quantized   x: [n_row, d_model] f32
 //   sum: double, index order; the residual is added in f32

@@ -1,4 +1,4 @@
-// embed   contract: docs/stages.md#embed   mirrors: cpu/embed.cc, cuda/embed.cu
+// embed   contract: docs/stages.md#embed   mirrors: cpu/embed.cc, cuda/embed.cu, wgpu/embed.wgsl
 //   x = token_embd[token]
 //   token: [n_row] i32   token_embd: [n_vocab, d_model] quantized   x: [n_row, d_model] f32
 //   sum: none; a dequantized row, bit for bit

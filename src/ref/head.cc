@@ -1,4 +1,4 @@
-// head   contract: docs/stages.md#head   mirrors: cpu/head.cc, cuda/head.cu
+// head   contract: docs/stages.md#head   mirrors: cpu/head.cc, cuda/head.cu, wgpu/head.wgsl
 //   logits = Wout rms_norm(x), for the rows that were asked for; sampling: backend/sampling.h
 //   x: [n_row, d_model] f32   Wout: [n_vocab, d_model] quantized   logits: [n_output, n_vocab] f32
 //   sum: double, index order

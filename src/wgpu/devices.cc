@@ -1,33 +1,12 @@
-#include <webgpu/webgpu.h>
-#include <webgpu/wgpu.h>
-
-#include <cstdlib>
-#include <memory>
 #include <string_view>
 #include <utility>
 
+#include "base/memory.h"
+#include "wgpu/adapters.h"
 #include "wgpu/wgpu.h"
 
 namespace tercet::wgpu {
 namespace {
-
-// Not OpenGL: what runs there lacks storage buffers of a useful size.
-constexpr WGPUInstanceBackend kBackends =
-    WGPUInstanceBackend_Vulkan | WGPUInstanceBackend_Metal | WGPUInstanceBackend_DX12;
-
-struct ReleaseInstance {
-  void operator()(WGPUInstance instance) const { wgpuInstanceRelease(instance); }
-};
-struct ReleaseAdapter {
-  void operator()(WGPUAdapter adapter) const { wgpuAdapterRelease(adapter); }
-};
-using Instance = std::unique_ptr<WGPUInstanceImpl, ReleaseInstance>;
-using Adapter = std::unique_ptr<WGPUAdapterImpl, ReleaseAdapter>;
-
-std::string text(WGPUStringView view) {
-  if (view.data == nullptr) return {};
-  return view.length == WGPU_STRLEN ? std::string(view.data) : std::string(view.data, view.length);
-}
 
 backend::DeviceKind kind(WGPUAdapterType type) {
   switch (type) {
@@ -116,47 +95,34 @@ Result<backend::DeviceInfo> describe(WGPUAdapter adapter, int index) {
     info.limits.emplace_back("subgroupMinSize", std::to_string(raw.subgroupMinSize));
     info.limits.emplace_back("subgroupMaxSize", std::to_string(raw.subgroupMaxSize));
   }
+  if (info.kind == backend::DeviceKind::kSoftware) {
+    info.memory_total = static_cast<uint64_t>(memory_total());
+    if (const auto free_bytes = available_memory()) info.memory_free = static_cast<uint64_t>(*free_bytes);
+  }
   wgpuAdapterInfoFreeMembers(raw);
   info.features = features(adapter);
   return info;
 }
 
-// Mesa's layer that sorts GPUs asks a Wayland display for each of them, and libwayland writes to stderr that a system
-// without a desktop has none. The variable is how the layer lets itself be switched off; whoever set it is heard.
-void silence_device_select() {
-  const char* runtime_dir = std::getenv("XDG_RUNTIME_DIR");
-  if (runtime_dir == nullptr || *runtime_dir == '\0') ::setenv("NODEVICE_SELECT", "1", 0);
-}
-
 }  // namespace
 
 Result<std::vector<backend::DeviceInfo>> list_devices() {
-  silence_device_select();
-  // The instance, too, is told to leave OpenGL alone: otherwise it loads EGL, whose drivers leak.
-  WGPUInstanceExtras extras{};
-  extras.chain.sType = static_cast<WGPUSType>(WGPUSType_InstanceExtras);
-  extras.backends = kBackends;
-  WGPUInstanceDescriptor descriptor{};
-  descriptor.nextInChain = &extras.chain;
-  const Instance instance(wgpuCreateInstance(&descriptor));
-  if (!instance) return error(Code::kDevice, "wgpu: wgpu-native made no instance, want one");
-
-  WGPUInstanceEnumerateAdapterOptions options{};
-  options.backends = kBackends;
-  std::vector<WGPUAdapter> raw(wgpuInstanceEnumerateAdapters(instance.get(), &options, nullptr));
-  if (!raw.empty()) raw.resize(wgpuInstanceEnumerateAdapters(instance.get(), &options, raw.data()));
-  const std::vector<Adapter> adapters(raw.begin(), raw.end());
-  if (adapters.empty())
-    return with_hint(
-        error(Code::kDevice, "wgpu: no adapter found, want a GPU with a Vulkan driver"),
-        "apt-get install libvulkan1 mesa-vulkan-drivers has the free drivers, and one that computes on the CPU");
-
+  ASSIGN_OR_RETURN(const Instance instance, make_instance());
+  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(instance.get()));
   std::vector<backend::DeviceInfo> devices;
   for (const Adapter& adapter : adapters) {
     ASSIGN_OR_RETURN(auto info, describe(adapter.get(), static_cast<int>(devices.size())));
     devices.push_back(std::move(info));
   }
   return devices;
+}
+
+Status check_device(int device) {
+  ASSIGN_OR_RETURN(const Instance instance, make_instance());
+  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(instance.get()));
+  if (device < 0 || device >= std::ssize(adapters))
+    return error(Code::kDevice, "wgpu: device {}, want 0..{}", device, adapters.size() - 1);
+  return {};
 }
 
 }  // namespace tercet::wgpu

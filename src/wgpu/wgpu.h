@@ -1,16 +1,24 @@
-// Owns what the rest of Tercet sees of WebGPU. This version lists the adapters; it runs no model on them.
+// Owns what the rest of Tercet sees of WebGPU.
 #pragma once
 
 #include <vector>
 
+#include "backend/backend.h"
 #include "backend/device.h"
 #include "base/result.h"
 
 namespace tercet::wgpu {
 
+// Errors of make: kDevice if the build has no WebGPU, or Options::device is not there; kUnsupported for a shape that no
+// kernel takes, or a tensor over the adapter's limits; kOutOfMemory; kIo.
+extern const backend::Factory kFactory;
+
 // The adapters of Vulkan, Metal and D3D12 (never OpenGL), in wgpu-native's order; the same GPU may come once for each.
-// Memory is not told by WebGPU.
+// WebGPU does not tell of memory: only an adapter that computes on the CPU has the host's.
 // Errors: kDevice if the build has no WebGPU, or there is no adapter.
 Result<std::vector<backend::DeviceInfo>> list_devices();
+
+// That there is an adapter of that index. Errors: kDevice.
+Status check_device(int device);
 
 }  // namespace tercet::wgpu

@@ -1,0 +1,109 @@
+// attn   contract: docs/stages.md#attn   mirrors: ref/attn.cc, cpu/attn.cc, cuda/attn.cu
+//   s_p = q.k_p / sqrt(d_head), p <= position; a = sum_p softmax(s)_p v_p; head i reads KV head i n_head_kv / n_head
+//   q, a: [n_row, n_head, d_head] f32   k, v: the page table's pages of [n_head_kv, page_size, d_head] f32 or f16
+//   In blocks of 64 positions, a page each. Of a block: its largest score m, l = sum exp(s - m), o = sum exp(s - m) v. Blocks
+//   are folded in order: M' = max(M, m), L = L exp(M - M') + l exp(m - M'), O the same; a = O / L.
+//   launch: 256 threads; (n_head, n_row), or where rows are few (n_head, n_row * blocks), and kernels/merge.wgsl folds: the
+//   bits are the same   shared: 4 d_head + 6 KiB
+//   sum: f32: four threads a score, a tree for l, and of o 1024 / d_head groups of every so manyth position, added in order
+//   cost: every key and value of the sequence once a query head, out of the cache for the heads of a group
+@group(1) @binding(0) var<storage, read> heads: array<vec4<f32>>;  // [n_row, N_HEAD + 2 N_HEAD_KV, D_HEAD]
+@group(1) @binding(1) var<storage, read> keys: array<KvWord>;      // four elements a word
+@group(1) @binding(2) var<storage, read> values: array<KvWord>;
+@group(1) @binding(3) var<storage, read_write> a: array<vec4<f32>>;  // or the blocks: [n_row, N_HEAD, blocks] of o, then m, l
+
+const WORDS: u32 = D_HEAD / 4u;      // of a head
+const GROUPS: u32 = 256u / WORDS;    // of positions whose values are added side by side
+const ROUNDS: u32 = (64u + GROUPS - 1u) / GROUPS;
+
+var<workgroup> q: array<vec4<f32>, WORDS>;
+var<workgroup> score: array<f32, 64>;
+var<workgroup> tree: array<f32, 256>;
+var<workgroup> sums: array<vec4<f32>, 256>;
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let h = group.x;
+  var row = group.y;
+  var first = 0u;
+  if (IS_SPLIT) {
+    row = group.y / n_block();
+    first = group.y % n_block();
+  }
+  let n_position = position_of(row) + 1u;
+  var end = (n_position + 63u) / 64u;
+  if (first >= end) { return; }
+  if (IS_SPLIT) { end = first + 1u; }
+  let kv_head = h / (N_HEAD / N_HEAD_KV);
+  for (var i = thread; i < WORDS; i += 256u) {
+    q[i] = heads[(row * (N_HEAD + 2u * N_HEAD_KV) + h) * WORDS + i];
+  }
+  workgroupBarrier();
+  let scale = 1.0 / sqrt(f32(D_HEAD));
+  let word = thread % WORDS;
+  let my_group = thread / WORDS;
+  var largest = -3.0e38;
+  var total = 0.0;
+  var sum = vec4<f32>(0.0);
+  for (var block = first; block < end; block++) {
+    let n = min(64u, n_position - block * 64u);
+    let base = (page_of(row, block * 64u) * N_HEAD_KV + kv_head) * 64u * WORDS;
+    // Threads behind the end read the last position again, and what they find counts for nothing.
+    let key = base + min(thread / 4u, n - 1u) * WORDS;
+    var s = vec4<f32>(0.0);
+    for (var c = thread % 4u; c < WORDS; c += 4u) { s = fma(q[c], kv_value(keys[key + c]), s); }
+    tree[thread] = (s.x + s.y) + (s.z + s.w);
+    workgroupBarrier();
+    if (thread < 64u) {
+      let dot = (tree[4u * thread] + tree[4u * thread + 1u]) + (tree[4u * thread + 2u] + tree[4u * thread + 3u]);
+      score[thread] = select(-3.0e38, dot * scale, thread < n);
+    }
+    workgroupBarrier();
+    if (thread < 64u) { tree[thread] = score[thread]; }
+    for (var stride = 32u; stride > 0u; stride /= 2u) {
+      workgroupBarrier();
+      if (thread < stride) { tree[thread] = max(tree[thread], tree[thread + stride]); }
+    }
+    workgroupBarrier();
+    let m = tree[0];
+    workgroupBarrier();
+    if (thread < 64u) {
+      let p = select(0.0, exp(score[thread] - m), thread < n);
+      score[thread] = p;
+      tree[thread] = p;
+    }
+    for (var stride = 32u; stride > 0u; stride /= 2u) {
+      workgroupBarrier();
+      if (thread < stride) { tree[thread] += tree[thread + stride]; }
+    }
+    workgroupBarrier();
+    let l = tree[0];
+    var o = vec4<f32>(0.0);
+    if (my_group < GROUPS) {
+      for (var turn = 0u; turn < ROUNDS; turn++) {
+        let i = my_group + turn * GROUPS;
+        let p = select(0.0, score[min(i, 63u)], i < n);
+        o = fma(vec4<f32>(p), kv_value(values[base + min(i, n - 1u) * WORDS + word]), o);
+      }
+    }
+    sums[thread] = o;
+    workgroupBarrier();
+    if (thread < WORDS) {
+      for (var g = 1u; g < GROUPS; g++) { o += sums[g * WORDS + thread]; }
+      if (IS_SPLIT) {
+        let to = ((row * N_HEAD + h) * n_block() + block) * (WORDS + 1u);
+        a[to + thread] = o;
+        if (thread == 0u) { a[to + WORDS] = vec4<f32>(m, l, 0.0, 0.0); }
+      } else {
+        let next = max(largest, m);
+        let old = exp(largest - next);
+        let new_ = exp(m - next);
+        total = fma(total, old, l * new_);
+        sum = fma(sum, vec4<f32>(old), o * new_);
+        largest = next;
+      }
+    }
+    workgroupBarrier();
+  }
+  if (!IS_SPLIT && thread < WORDS) { a[(row * N_HEAD + h) * WORDS + thread] = sum / total; }
+}

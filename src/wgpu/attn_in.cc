@@ -1,0 +1,48 @@
+// attn_in on the host's side; the stage is attn_in.wgsl.
+#include "wgpu/product.h"
+
+namespace tercet::wgpu {
+
+using backend::Tap;
+
+void Stages::attn_in(const model::LayerSpec& layer, const model::Shape& shape) {
+  const LayerWeights& w = weights_of(layer);
+  const Norms::Layer& norms = weights_.norms.layers[static_cast<size_t>(layer.index)];
+  const model::Config& c = config_;
+  normalise({"attn_norm", layer.index, 0}, norms.attn, b.x, b.h, shape.n_row, false);
+  tap(Tap::kAttnNorm, layer.index, b.h, shape.n_row, c.d_model);
+  products({.name = "qkv",
+            .layer = layer.index,
+            .matrices = {&w.wq, &w.wk, &w.wv},
+            .x = &b.h,
+            .y = &b.qkv,
+            .n_row = shape.n_row,
+            .y_stride = qkv_width()});
+
+  const SiteId id = {"attn_in", layer.index, 0};
+  const auto found = sites_.find(id);
+  Site* at = found == sites_.end() ? nullptr : &found->second;
+  if (at == nullptr) {
+    const auto norm_bytes = static_cast<uint64_t>(4 * c.d_head);
+    const Range ranges[] = {{b.qkv.get(), 0, 0},
+                            {weights_.norms.buffer.get(), norms.q, norm_bytes},
+                            {weights_.norms.buffer.get(), norms.k, norm_bytes},
+                            {b.heads.get(), 0, 0},
+                            {kv.keys[static_cast<size_t>(layer.index)].get(), 0, 0},
+                            {kv.values[static_cast<size_t>(layer.index)].get(), 0, 0}};
+    at = site(id, "rrrwww", ranges);
+  }
+  launch(
+      at, 0,
+      [&] {
+        return Recipe{"attn_in", constant("N_HEAD", c.n_head) + constant("N_HEAD_KV", c.n_head_kv) +
+                                     constant("D_HEAD", c.d_head) + constant("EPS", c.rms_eps) +
+                                     constant("KV_IS_F16", kv.type == backend::KvType::kF16)};
+      },
+      c.n_head + 2 * int64_t{c.n_head_kv}, shape.n_row);
+  tap(Tap::kQcur, layer.index, b.heads, shape.n_row, c.d_q(), qkv_width());
+  tap(Tap::kKcur, layer.index, b.heads, shape.n_row, c.d_kv(), qkv_width(), c.d_q());
+  tap(Tap::kVcur, layer.index, b.heads, shape.n_row, c.d_kv(), qkv_width(), c.d_q() + c.d_kv());
+}
+
+}  // namespace tercet::wgpu

@@ -1,0 +1,111 @@
+// Norms and products, of which the stages are made.
+#include "wgpu/product.h"
+
+#include <algorithm>
+#include <array>
+
+namespace tercet::wgpu {
+
+int tile_rows(int64_t n_row) { return n_row == 1 ? 1 : n_row == 2 ? 2 : n_row <= 4 ? 4 : 8; }
+
+int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once) {
+  if (tile == 1) return n_output >= 4096 ? 2 : 1;
+  return (n_output >= 1024 ? 4 : n_output >= 256 ? 2 : 1) / (n_output >= 256 ? n_matrix_at_once : 1);
+}
+
+void Stages::normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row,
+                       bool of_outputs) {
+  const auto cols = static_cast<uint64_t>(config_.d_model);
+  auto found = sites_.find(id);
+  Site* at = nullptr;
+  if (found != sites_.end()) {
+    at = &found->second;
+  } else {
+    const Range ranges[] = {{from.get(), 0, 0}, {weights_.norms.buffer.get(), norm, 4 * cols}, {to.get(), 0, 0}};
+    at = site(id, "rrw", ranges);
+  }
+  launch(
+      at, 0,
+      [&] {
+        return Recipe{"kernels/norm",
+                      constant("COLS", cols) + constant("EPS", config_.rms_eps) + constant("OF_OUTPUTS", of_outputs)};
+      },
+      n_row, 1);
+}
+
+// All matrices at once if each is in one part, else a launch for each part.
+void Stages::products(const Product& p) {
+  bool together = true;
+  for (const Tensor* w : p.matrices) together = together && w->parts.size() == 1;
+  if (together) {
+    std::vector<std::pair<const Tensor*, const Part*>> parts;
+    std::vector<uint32_t> first;
+    uint32_t end = 0;
+    for (const Tensor* w : p.matrices) {
+      parts.emplace_back(w, &w->parts[0]);
+      first.push_back(end);
+      end += static_cast<uint32_t>(w->rows);
+    }
+    return one_product(p, parts, first, 0);
+  }
+  uint32_t begin = 0;
+  int index = 0;
+  for (const Tensor* w : p.matrices) {
+    for (const Part& part : w->parts) {
+      const std::pair<const Tensor*, const Part*> one[] = {{w, &part}};
+      const uint32_t first[] = {begin + static_cast<uint32_t>(part.first_row)};
+      one_product(p, one, first, ++index);
+    }
+    begin += static_cast<uint32_t>(w->rows);
+  }
+}
+
+void Stages::one_product(const Product& p, std::span<const std::pair<const Tensor*, const Part*>> parts,
+                         std::span<const uint32_t> first, int part_index) {
+  const SiteId id = {p.name, p.layer, part_index};
+  const int64_t cols = parts[0].first->cols;
+  const int n_matrix = static_cast<int>(parts.size());
+  const int lanes = lanes_for(cols / kUnit);
+  const auto found = sites_.find(id);
+  Site* at = found == sites_.end() ? nullptr : &found->second;
+  if (at == nullptr) {
+    std::array<uint32_t, 20> words = {};
+    std::vector<Range> ranges = {{p.x->get(), 0, 0}, {p.y->get(), 0, 0}, {}};
+    std::string uses = "rwu";
+    for (size_t m = 0; m < parts.size(); ++m) {
+      std::copy_n(parts[m].second->planes.begin(), 3, words.begin() + static_cast<std::ptrdiff_t>(4 * m));
+      words[12 + m] = static_cast<uint32_t>(parts[m].second->n_row);
+      words[16 + m] = first[m];
+      ranges.push_back({parts[m].second->buffer.get(), 0, 0});
+      uses += 'r';
+    }
+    words[15] = static_cast<uint32_t>(p.y_stride);
+    ranges[2] = uniforms(words);
+    at = site(id, uses, ranges);
+  }
+  const int rows = tile_rows(p.n_row);
+  int64_t n_group = 0;
+  int64_t most = 0;
+  for (const auto& [w, part] : parts) most = std::max(most, part->n_row);
+  const int shared = shared_outputs(rows, most, 1);
+  const int group_outputs = 256 / lanes * shared;
+  for (const auto& [w, part] : parts) n_group += (part->n_row + group_outputs - 1) / group_outputs;
+  launch(
+      at, rows,
+      [&] {
+        std::string functions =
+            fmt::format("fn n_rows_in() -> u32 {{ return {}(); }}\n", p.of_outputs ? "n_output" : "n_row");
+        for (int m = 0; m < n_matrix; ++m) functions += loader(parts[static_cast<size_t>(m)].first->type, m, 3 + m);
+        return Recipe{"kernels/product",
+                      constant("COLS", cols) + constant("UNITS", cols / kUnit) + constant("LANES", lanes) +
+                          constant("T", rows) + constant("N_MATRIX", n_matrix) + constant("R", shared) +
+                          constant("ADDS", p.adds),
+                      functions,
+                      n_matrix,
+                      shared,
+                      rows};
+      },
+      n_group, (p.n_row + rows - 1) / rows);
+}
+
+}  // namespace tercet::wgpu

@@ -1,0 +1,31 @@
+// Owns what a product is told.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "wgpu/stages.h"
+
+namespace tercet::wgpu {
+
+// Up to three matrices with one input; their outputs lie side by side in a row of y.
+struct Stages::Product {
+  std::string_view name;  // of its site
+  int layer;
+  std::vector<const Tensor*> matrices;
+  const Buffer* x;
+  const Buffer* y;
+  int64_t n_row;
+  int64_t y_stride;
+  bool adds = false;        // to what is in y
+  bool of_outputs = false;  // n_row is the step's number of outputs
+};
+
+// How many rows a kernel takes at a time.
+int tile_rows(int64_t n_row);
+
+// How many outputs a few threads share, so that each load of x serves them all: few where there are too few outputs to
+// fill a GPU otherwise.
+int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once);
+
+}  // namespace tercet::wgpu

@@ -1,0 +1,11 @@
+// Owns the texts of the shaders, which the build puts into the program (shaders.cmake).
+#pragma once
+
+#include <string_view>
+
+namespace tercet::wgpu {
+
+// "attn", "kernels/product". That it is there is our own affair.
+std::string_view shader(std::string_view name);
+
+}  // namespace tercet::wgpu

@@ -1,0 +1,169 @@
+// Owns what the WebGPU stages hand to each other within a step: the buffers on the device, and the recording of their
+// kernels into one compute pass, whose pipelines and bind groups are made when a step first needs them.
+#pragma once
+
+#include <array>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "backend/backend.h"
+#include "model/qwen3_moe.h"
+#include "wgpu/context.h"
+#include "wgpu/weights.h"
+
+namespace tercet::wgpu {
+
+inline constexpr int kPageSize = 64;  // common.wgsl knows it too
+
+// Everything that a step writes. f32 where nothing else is said.
+struct Buffers {
+  Buffer input;       // u32, input.h
+  Buffer x;           // [max_row, d_model] the residual stream
+  Buffer h;           // [max_row, d_model] normalised
+  Buffer qkv;         // [max_row, d_q + 2 d_kv]
+  Buffer heads;       // the same after norm and RoPE
+  Buffer a;           // [max_row, d_q]
+  Buffer blocks;      // [rows, n_head, blocks, d_head + 4] of attention, where rows are few
+  Buffer router;      // [max_row, n_expert]
+  Buffer ids;         // [max_row, k] u32
+  Buffer weights;     // [max_row, k]
+  Buffer tiles;       // u32, kernels/group.wgsl
+  Buffer act;         // [max_row * k, d_ff]
+  Buffer slot_out;    // [max_row * k, d_model]
+  Buffer ffn;         // [max_row, d_model]
+  Buffer head_in;     // [max_output, d_model]
+  Buffer logits;      // [max_output, n_vocab]
+  Buffer tokens;      // [max_output] u32
+  Buffer last_token;  // [max_sequence] i32
+};
+
+struct Kv {
+  backend::KvType type = backend::KvType::kF32;
+  std::vector<Buffer> keys, values;  // a layer: [n_page, n_head_kv, page_size, d_head]
+};
+
+class Stages {
+ public:
+  Stages(Context& context, const model::Config& config, const Weights& weights)
+      : context_(context), config_(config), weights_(weights) {}
+
+  // What a step of max_row rows writes, but for what depends on its outputs. Errors: those of make_buffer.
+  Status allocate(int max_row, int max_sequence, const backend::KvLayout& kv);
+  // Room for that many outputs and words of input; what was recorded for the old ones goes.
+  Status reserve(int n_output, size_t n_word);
+
+  void begin(backend::TraceSink* trace, bool is_greedy);
+  void embed(const model::Model& model, const model::Shape& shape);
+  void attn_in(const model::LayerSpec& layer, const model::Shape& shape);
+  void attn(const model::LayerSpec& layer, const model::Shape& shape);
+  void attn_out(const model::LayerSpec& layer, const model::Shape& shape);
+  void route(const model::LayerSpec& layer, const model::Shape& shape);
+  void experts(const model::LayerSpec& layer, const model::Shape& shape);
+  void head(const model::Model& model, const model::Shape& shape);
+  // Ends the pass; what is copied behind it goes into this encoder.
+  WGPUCommandEncoder end();
+
+  Status status() const { return status_; }
+  Buffers b;
+  Kv kv;
+
+ private:
+  using Encoder = Handle<WGPUCommandEncoder, wgpuCommandEncoderRelease>;
+  using Pass = Handle<WGPUComputePassEncoder, wgpuComputePassEncoderRelease>;
+
+  // A kernel's place in the forward pass: its bind group, and its pipelines by the rows that they take at a time.
+  struct Site {
+    BindGroup group;
+    std::string uses;
+    std::array<const Kernel*, 9> kernels = {};
+  };
+  using SiteId = std::tuple<std::string_view, int, int>;  // name, layer, part
+
+  // What a kernel is made of, asked for only where there is none yet.
+  struct Recipe {
+    std::string_view name;  // of the file
+    std::string constants;
+    std::string functions = {};
+    int n_m = 1, n_r = 1, n_t = 1;  // how often `//@each m`, r and t repeat
+  };
+  struct Product;  // product.cc
+  Site* site(const SiteId& id, std::string_view uses, std::span<const Range> ranges);
+  template <typename MakeRecipe>
+  void launch(Site* site, int variant, MakeRecipe&& recipe, int64_t n_x, int64_t n_y);
+  void record(Site& site, int variant, int64_t n_x, int64_t n_y);
+  void make_kernel(Site& site, int variant, const Recipe& recipe);
+  // 256 bytes of uniforms with those words in front.
+  Range uniforms(std::span<const uint32_t> words);
+
+  void normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row, bool of_outputs);
+  void products(const Product& product);
+  void one_product(const Product& product, std::span<const std::pair<const Tensor*, const Part*>> parts,
+                   std::span<const uint32_t> first, int part_index);
+  void expert_products(bool is_gate, int layer, int n_row);
+  // How many workgroups a row and head of attention are split over; 1: they are not.
+  int attn_split(const model::Shape& shape) const;
+  bool groups_slots(int n_row) const { return n_row * config_.n_expert_used >= config_.n_expert; }
+  int64_t order_at() const;  // in the words of b.tiles
+
+  bool wants(backend::Tap tap) const { return trace_ != nullptr && trace_->wants(tap); }
+  // Columns first .. first + width - 1 of rows of `stride`.
+  void tap(backend::Tap tap, int layer, const Buffer& from, int64_t n_row, int64_t width, int64_t stride = 0,
+           int64_t first = 0);
+  Result<std::vector<uint32_t>> fetch(const Buffer& from, int64_t n_word);
+  void start_pass();
+  void fail(Status status) {
+    if (status_) status_ = std::move(status);
+  }
+  const LayerWeights& weights_of(const model::LayerSpec& layer) const {
+    return weights_.layers[static_cast<size_t>(layer.index)];
+  }
+  int64_t qkv_width() const { return config_.d_q() + 2 * int64_t{config_.d_kv()}; }
+
+  Context& context_;
+  const model::Config& config_;
+  const Weights& weights_;
+  int max_row_ = 0;
+  int max_output_ = 0;
+  int64_t block_words_ = 0;  // of b.blocks
+  uint64_t input_bytes_ = 0;
+  bool is_greedy_ = false;
+  backend::TraceSink* trace_ = nullptr;
+  Status status_;
+  Encoder encoder_;
+  Pass pass_;
+  BindGroup input_group_;
+  std::map<SiteId, Site> sites_;
+  std::vector<Buffer> uniform_buffers_;
+  size_t n_uniform_ = 0;
+};
+
+// Of Buffers::blocks.
+int64_t block_words(const model::Config& config, int64_t max_row, int64_t n_page);
+
+// For the constants in front of a shader.
+template <typename T>
+std::string constant(std::string_view name, T value) {
+  if constexpr (std::is_same_v<T, bool>) return fmt::format("const {}: bool = {};\n", name, value);
+  if constexpr (std::is_same_v<T, float>) return fmt::format("const {}: f32 = {:.9e};\n", name, value);
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+    return fmt::format("const {}: u32 = {}u;\n", name, value);
+}
+
+// The functions open_I and part_I of a format, and the binding that they read.
+std::string loader(quant::Type type, int index, int binding);
+
+// Of 256 threads, how many share an output with that many units: as many as the units keep busy.
+int lanes_for(int64_t n_unit);
+
+template <typename MakeRecipe>
+void Stages::launch(Site* site, int variant, MakeRecipe&& recipe, int64_t n_x, int64_t n_y) {
+  if (site == nullptr || !status_) return;
+  if (site->kernels[static_cast<size_t>(variant)] == nullptr) make_kernel(*site, variant, recipe());
+  record(*site, variant, n_x, n_y);
+}
+
+}  // namespace tercet::wgpu

@@ -1,0 +1,200 @@
+// The WebGPU backend on any adapter, one that computes on the CPU among them: what fits into a few minutes there of what the
+// suites ask of a GPU (wgpu_model_test, wgpu_shapes_test, wgpu_serving_test).
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "ref/ref.h"
+#include "support/crowd.h"
+#include "support/demo.h"
+#include "support/small_model.h"
+#include "support/stage_local.h"
+#include "wgpu/wgpu.h"
+
+namespace tercet::tests {
+namespace {
+
+using backend::Precision;
+using quant::Type;
+
+constexpr uint32_t kSeed = 20261126;
+constexpr const char* kMaxBinding = "TERCET_WGPU_MAX_BINDING";
+
+Subject anywhere(Precision precision) { return {&wgpu::kFactory, precision, wgpu::check_device}; }
+
+class WgpuForward : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const Status there = wgpu::check_device(0); !there) GTEST_SKIP() << there.error().message;
+  }
+  void TearDown() override { unsetenv(kMaxBinding); }
+};
+
+// Prompts alone and together, decoding alone, by two, by four, and beside a prompt: every way through the kernels.
+void expect_right(const Subject& on, const std::shared_ptr<const model::Model>& model, int n_token_id,
+                  const std::string& name) {
+  Crowd crowd(5, 200, n_token_id, kSeed);
+  StageLocal gate(on, model, crowd.options(on.precision, 2, 96));
+  const std::vector<std::vector<Part>> script = {{{0, 65}},        {{1, 1}, {2, 9}, {3, 2}, {4, 3}}, {{0, 1}},
+                                                 {{0, 1}, {1, 1}}, {{0, 1}, {1, 1}, {2, 1}, {4, 1}}, {{0, 1}, {3, 63}}};
+  for (const auto& parts : script)
+    if (!gate.run(crowd.take(parts), name + ", seed " + std::to_string(kSeed), 1)) return;
+}
+
+TEST_F(WgpuForward, TheDemoInEveryPrecision) {
+  for (const Precision precision : {Precision::kExact, Precision::kHigh})
+    expect_right(anywhere(precision), demo_model(), demo_model()->config.n_vocab, "demo");
+}
+
+TEST_F(WgpuForward, ExactFollowsAGreedyTextOfHuggingFace) {
+  const auto backend = make_backend(wgpu::kFactory, demo_model(), options_for(128, Precision::kExact));
+  const GoldenCase& golden = golden_cases().front();
+  const size_t n = std::min<size_t>(24, golden.greedy_ids.size());
+  EXPECT_EQ(
+      run_greedy(*backend, golden.ids, static_cast<int>(n)),
+      std::vector<TokenId>(golden.greedy_ids.begin(), golden.greedy_ids.begin() + static_cast<std::ptrdiff_t>(n)));
+}
+
+TEST_F(WgpuForward, OddShapesAndFormats) {
+  SmallModel odd;
+  odd.name = "nothing is a multiple of 256";
+  odd.n_head = 5;
+  odd.n_head_kv = 5;
+  odd.d_model = 160;
+  odd.d_ff = 96;
+  odd.n_expert = 9;
+  odd.n_expert_used = 4;
+  odd.formats = {Type::kQ8_0, Type::kQ8_0, Type::kF16,  Type::kBF16, Type::kF16,
+                 Type::kF32,  Type::kBF16, Type::kQ8_0, Type::kF32,  Type::kQ8_0};
+  SmallModel group;
+  group.name = "seven heads to a key, and an odd head";
+  group.n_head = 7;
+  group.n_head_kv = 1;
+  group.d_head = 96;
+  group.n_expert = 17;
+  group.n_expert_used = 5;
+  group.tied = true;
+  group.formats.o = Type::kF32;
+  for (SmallModel* spec : {&odd, &group}) {
+    spec->n_layer = 1;
+    spec->n_vocab = 131;
+    const auto model = make_small_model(*spec, kSeed);
+    ASSERT_TRUE(model) << model.error().message;
+    for (const Precision precision : {Precision::kExact, Precision::kHigh})
+      expect_right(anywhere(precision), *model, spec->n_vocab - 1, spec->name);
+  }
+}
+
+// An adapter whose bindings hold less takes matrices in parts, and gives the same bits.
+TEST_F(WgpuForward, SmallBindingsChangeNoBit) {
+  const auto ids = long_prompt(20);
+  std::vector<std::vector<float>> seen;
+  for (const char* limit : {"", "400000", "200000"}) {
+    ASSERT_EQ(setenv(kMaxBinding, limit, 1), 0);
+    const auto backend = make_backend(wgpu::kFactory, demo_model(), options_for(20, Precision::kExact));
+    seen.push_back(run_prompt(*backend, ids, std::vector<int>{19, 1}));
+  }
+  EXPECT_EQ(seen[1], seen[0]);
+  EXPECT_EQ(seen[2], seen[0]);
+}
+
+// A prompt of more than 64 rows, few rows, and one: each goes its own way through attention and the products.
+TEST_F(WgpuForward, ChunkingChangesNoBit) {
+  const auto ids = long_prompt(140);
+  const auto backend = make_backend(wgpu::kFactory, demo_model(), options_for(140, Precision::kExact));
+  const auto whole = run_prompt(*backend, ids);
+  EXPECT_EQ(run_prompt(*backend, ids, std::vector<int>{127, 1, 2, 4, 6}), whole);
+}
+
+TEST_F(WgpuForward, AMatrixOverTheLimitIsRefusedWithTheFigures) {
+  ASSERT_EQ(setenv(kMaxBinding, "10000", 1), 0);
+  const auto made = wgpu::kFactory.make(demo_model(), options_for(20, Precision::kExact));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::kUnsupported);
+  EXPECT_NE(made.error().message.find("want at most 10000 (maxStorageBufferBindingSize)"), std::string::npos)
+      << made.error().message;
+  ASSERT_EQ(setenv(kMaxBinding, "some", 1), 0);
+  const auto misspelt = wgpu::kFactory.make(demo_model(), options_for(20, Precision::kExact));
+  ASSERT_FALSE(misspelt);
+  EXPECT_EQ(misspelt.error().code, Code::kInvalidArgument);
+}
+
+TEST_F(WgpuForward, AnAdapterThatIsNotThere) {
+  for (const int device : {-1, 1000}) {
+    backend::Options options = options_for(20, Precision::kExact);
+    options.device = device;
+    const auto made = wgpu::kFactory.make(demo_model(), options);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, Code::kDevice);
+    EXPECT_TRUE(made.error().message.starts_with("wgpu: device " + std::to_string(device) + ", want 0.."))
+        << made.error().message;
+  }
+}
+
+TEST_F(WgpuForward, MoreCacheThanABindingHoldsIsRefused) {
+  backend::Options options = options_for(20, Precision::kExact);
+  options.n_page = 1 << 26;
+  const auto made = wgpu::kFactory.make(demo_model(), options);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::kUnsupported) << made.error().message;
+  EXPECT_NE(made.error().message.find("a layer's KV cache"), std::string::npos) << made.error().message;
+}
+
+struct Sampled {
+  std::vector<TokenId> tokens;
+  std::vector<float> logprobs;
+};
+
+// Two steps in flight: each of the second's rows begins with what the first chose, on the device or on the host.
+Sampled sample_in_flight(const backend::Factory& factory, const backend::Sampling& sampling, int n_logprob) {
+  const auto backend = make_backend(factory, demo_model(), options_for(64, Precision::kExact));
+  const std::vector<backend::PageId> pages = {0};
+  const TokenId prompt[] = {785, 921, 308};
+  Sampled out;
+  backend::Output output;
+  output.sampling = sampling;
+  output.n_logprob = n_logprob;
+  backend::Ticket before = 0;
+  const auto collect = [&](backend::Ticket ticket) {
+    backend::StepResult result;
+    const Status done = backend->wait(ticket, result);
+    ASSERT_TRUE(done) << done.error().message;
+    out.tokens.push_back(result.outputs[0].token);
+    out.logprobs.push_back(result.outputs[0].logprob);
+  };
+  for (int step = 0; step < 6; ++step) {
+    std::vector<backend::Row> rows;
+    for (int i = 0; i < (step == 0 ? 3 : 1); ++i)
+      rows.push_back({step == 0 ? prompt[i] : backend::kLast, step == 0 ? i : 2 + step, 0});
+    const backend::Sequence sequence{0, rows.back().position + 1, pages};
+    output.row = static_cast<int>(rows.size()) - 1;
+    output.random_counter = static_cast<uint64_t>(step);
+    const auto ticket = backend->submit({rows, {&sequence, 1}, {}, {&output, 1}}, nullptr);
+    EXPECT_TRUE(ticket) << ticket.error().message;
+    if (step > 0) collect(before);
+    before = *ticket;
+  }
+  collect(before);
+  return out;
+}
+
+TEST_F(WgpuForward, TokensInFlightAreThoseOfTheReference) {
+  backend::Sampling greedy;
+  backend::Sampling warm;
+  warm.temperature = 0.9F;
+  warm.top_k = 20;
+  warm.top_p = 0.95F;
+  warm.repeat_penalty = 1.1F;
+  warm.seed = 7;
+  for (const backend::Sampling& sampling : {greedy, warm}) {
+    for (const int n_logprob : {0, 3}) {
+      const Sampled wanted = sample_in_flight(ref::kFactory, sampling, n_logprob);
+      const Sampled seen = sample_in_flight(wgpu::kFactory, sampling, n_logprob);
+      EXPECT_EQ(seen.tokens, wanted.tokens) << sampling.temperature << " " << n_logprob;
+      for (size_t i = 0; i < wanted.logprobs.size(); ++i) EXPECT_NEAR(seen.logprobs[i], wanted.logprobs[i], 1e-3);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tercet::tests
