@@ -427,18 +427,19 @@ void Stages::products(const char* name, const Rows& rows, const Product* list, i
 // has room for, the columns are cut into parts.
 void Stages::gemm(const char* name, const Launch& p, int width) {
   const int n_row = p.source.n;
-  const bool narrow = n_row <= 16;
-  const int n_tile = narrow ? 2 : 8;
+  const int n_tile = n_row <= 16 ? 2 : n_row <= 32 ? 4 : 8;
+  const auto kernel = n_tile == 2 ? gemm_kernel<2> : n_tile == 4 ? gemm_kernel<4> : gemm_kernel<8>;
   const dim3 grid(p.n_tile, div_up(n_row, 8 * n_tile));
   const int n_block = p.parts.part[0].w.cols / 256;
   const int room = gemm_blocks(n_tile) * n_multiprocessor_;
   int n_part = std::max(1, std::min(n_block, room / static_cast<int>(grid.x * grid.y)));
-  if (int64_t{n_part} * n_row * width > int64_t{plan_.n_row} * config_.n_expert_used * config_.d_model) n_part = 1;
+  const int64_t kept =
+      int64_t{plan_.n_row} * config_.n_expert_used * config_.d_model;  // sums that `partial` has room for
+  n_part = std::max(1, static_cast<int>(std::min<int64_t>(n_part, kept / (int64_t{n_row} * width))));
   n_part = div_up(n_block, div_up(n_block, n_part));   // none without a block
   float* partial = n_part > 1 ? b.slot_out : nullptr;  // free until the experts
-  launch(name, narrow ? gemm_kernel<2> : gemm_kernel<8>, dim3(grid.x, grid.y, n_part), kGemmThread,
-         gemm_shared_bytes(n_tile), p.parts, static_cast<const half*>(b.rows16),
-         static_cast<const float*>(b.rows_inverse), n_row, partial, width);
+  launch(name, kernel, dim3(grid.x, grid.y, n_part), kGemmThread, gemm_shared_bytes(n_tile), p.parts,
+         static_cast<const half*>(b.rows16), static_cast<const float*>(b.rows_inverse), n_row, partial, width);
   if (n_part > 1)
     launch("parts", parts_kernel, n_row, 256, 0, p.parts, static_cast<const float*>(partial), n_part, n_row, width);
 }

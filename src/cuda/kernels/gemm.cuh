@@ -12,10 +12,10 @@
 namespace tercet::cuda {
 
 inline constexpr int kGemmThread = 128;
-inline constexpr int kGemmTileRows = 128;  // weight rows a block: 4 warps of 2 x 16
+inline constexpr int kGemmTileRows = 128;     // weight rows a block: 4 warps of 2 x 16
 inline constexpr int kGemmStride = 256 + 32;  // halves; 64 bytes modulo 128, so that 16-byte loads meet no bank twice
 constexpr size_t gemm_shared_bytes(int n_tile) { return size_t{2} * 8 * n_tile * kGemmStride * sizeof(half); }
-constexpr int gemm_blocks(int n_tile) { return n_tile > 2 ? 2 : 3; }  // a multiprocessor
+constexpr int gemm_blocks(int n_tile) { return n_tile > 4 ? 2 : n_tile > 1 ? 3 : 4; }  // a multiprocessor
 
 // sum[m][c] += W_m rows row[m] .. row[m] + 15 times the rows of activations 8 c .. 8 c + 7, in the tensor cores' layout.
 // Both matrices have one layout and one number of columns. Rows beyond last[m] are read as last[m]. `row_of(r)` is where
