@@ -100,12 +100,12 @@ void poll_drained(ServerState& state) {
 
 void begin_drain(ServerState& state) {
   asio::post(state.io, [&state] {
-    if (state.phase == Phase::kDraining || state.phase == Phase::kEnded) {
+    const Phase before = state.phase.exchange(Phase::kDraining);
+    if (before == Phase::kDraining || before == Phase::kEnded) {
       state.phase = Phase::kEnded;
       state.io.stop();
       return;
     }
-    state.phase = Phase::kDraining;
     state.drain_end = std::chrono::steady_clock::now() + state.options.drain_timeout;
     poll_drained(state);
   });
