@@ -79,7 +79,7 @@ TEST(PlanMemory, SharedPagesGrowAsFarAsThereIsRoom) {
   MemoryRoom room = host_room(24 * kGiB);
   const int64_t page_bytes = 64 * need.footprint.kv_bytes_per_token;
   need.footprint.weight_bytes =
-      room.free_bytes - room.reserve_bytes - need.footprint.workspace_bytes - 100 * page_bytes - 1;
+      room.free_bytes - room.reserve_bytes - need.footprint.workspace_bytes - 100 * page_bytes + 1;
   EXPECT_EQ(plan_memory(need, room)->n_page, 99) << "between one context's 64 pages and eight contexts'";
   need.footprint.weight_bytes += 36 * page_bytes;
   EXPECT_FALSE(plan_memory(need, room)) << "less than one context's";
