@@ -46,6 +46,18 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    char32_t code_point = 0;
+    const size_t n = decode_utf8(text, code_point);
+    out += n == 0 ? std::string_view("\uFFFD") : text.substr(0, n);
+    text.remove_prefix(n == 0 ? 1 : n);
+  }
+  return out;
+}
+
 std::string printable(std::string_view text, size_t max_bytes) {
   std::string out;
   size_t at = 0;

@@ -61,7 +61,8 @@ Result<engine::MemoryPlan> plan_on(const DeviceInfo& device, const model::Model&
                                    .footprint = footprint,
                                    .n_ctx_train = model.config.n_ctx_train,
                                    .ctx = demand.ctx,
-                                   .n_sequence = demand.options.max_sequence,
+                                   .n_sequence = demand.shares_pages ? 1 : demand.options.max_sequence,
+                                   .n_sharing = demand.shares_pages ? demand.options.max_sequence : 1,
                                    .n_page = demand.n_page};
   return engine::plan_memory(need, engine::room_of(device));
 }

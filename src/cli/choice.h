@@ -32,6 +32,7 @@ struct Demand {
   std::string device = {};          // an index, or a part of a name in any case; empty: any
   std::optional<int> ctx = {};      // nothing: what fits; 0: the trained length
   int n_page = 0;                   // this many KV pages in place of a context; 0: by the context
+  bool shares_pages = false;        // the context is one sequence's ceiling over pages that all of them share
   std::optional<int> max_row = {};  // nothing: what the backend is best run with
   backend::Options options = {};    // precision, n_thread, max_sequence; the rest is filled in
 };

@@ -50,17 +50,7 @@ Status write_stdout(std::string_view text) {
 
 Status write_json(const boost::json::value& value) { return write_stdout(boost::json::serialize(value) + "\n"); }
 
-std::string json_text(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    char32_t code_point = 0;
-    const size_t n = decode_utf8(text, code_point);
-    out += n == 0 ? std::string_view("\uFFFD") : text.substr(0, n);
-    text.remove_prefix(n == 0 ? 1 : n);
-  }
-  return out;
-}
+std::string json_text(std::string_view text) { return valid_utf8(text); }
 
 boost::json::value json_number(double x) {
   return std::isfinite(x) ? boost::json::value(x) : boost::json::value(nullptr);

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "chat/chat.h"
+#include "chat/messages.h"
 #include "cli/options.h"
 
 namespace tercet::cli {
@@ -49,12 +49,14 @@ Result<std::string> Prompt::in_chat_template(const OpenModel& opened, const std:
   ASSIGN_OR_RETURN(const std::string_view source, file.get_string(kChatTemplate));
   ASSIGN_OR_RETURN(const auto parsed, chat::Template::parse(source, fmt::format("{}: {}", file.path(), kChatTemplate)));
   chat::Conversation conversation;
-  if (!system_.empty()) conversation.messages.push_back({{"role", "system"}, {"content", system_}});
-  conversation.messages.push_back({{"role", "user"}, {"content", text}});
+  boost::json::array messages;
+  if (!system_.empty()) messages.push_back({{"role", "system"}, {"content", system_}});
+  messages.push_back({{"role", "user"}, {"content", text}});
+  ASSIGN_OR_RETURN(conversation.messages, chat::normalise_messages(messages));
   conversation.add_generation_prompt = true;
   conversation.bos_token = special_token(opened, "tokenizer.ggml.bos_token_id");
   conversation.eos_token = special_token(opened, "tokenizer.ggml.eos_token_id");
-  return chat::render_chat(*parsed, conversation);
+  return chat::render_messages(*parsed, std::move(conversation));
 }
 
 Result<std::vector<TokenId>> Prompt::ids(const OpenModel& opened) const {

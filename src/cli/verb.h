@@ -24,6 +24,7 @@ struct Verb {
 };
 
 extern const Verb kRun;
+extern const Verb kServe;
 extern const Verb kInspect;
 extern const Verb kTokenize;
 extern const Verb kTrace;

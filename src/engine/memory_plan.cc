@@ -49,6 +49,15 @@ MemoryPlan plan_for_pages(const MemoryNeed& need, const MemoryRoom& room) {
                    room);
 }
 
+// One context's pages are there; the pool grows to those of `n_sharing` contexts, as far as there is room.
+void add_shared_pages(const MemoryNeed& need, const MemoryRoom& room, MemoryPlan& plan) {
+  const int64_t wanted = pages_for(need, plan.n_ctx) * need.n_sharing;
+  const int64_t fitting = kv_room(need, room) / page_bytes(need);
+  const int64_t n_page = std::clamp<int64_t>(std::min(wanted, fitting), plan.n_page, std::numeric_limits<int>::max());
+  plan.n_page = static_cast<int>(n_page);
+  plan.kv_bytes = n_page * page_bytes(need);
+}
+
 // What would help, where no shorter context does.
 std::string advice(const MemoryPlan& plan) {
   const int64_t used = plan.room.used_bytes();
@@ -68,7 +77,7 @@ tl::unexpected<Error> does_not_fit(const MemoryNeed& need, const MemoryPlan& pla
 Status check_need(const MemoryNeed& need) {
   const backend::Footprint& f = need.footprint;
   CHECK(f.weight_bytes >= 0 && f.workspace_bytes >= 0 && f.kv_bytes_per_token > 0 && need.n_ctx_train > 0);
-  CHECK(need.page_size > 0 && need.n_sequence > 0 && need.n_page >= 0);
+  CHECK(need.page_size > 0 && need.n_sequence > 0 && need.n_sharing > 0 && need.n_page >= 0);
   // Where the products above could wrap around, nothing fits anyway.
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 8;
   const double n_page =
@@ -134,10 +143,12 @@ Result<MemoryPlan> plan_memory(const MemoryNeed& need, const MemoryRoom& room) {
     MemoryPlan plan = plan_for_ctx(need, std::max(fitting, least), room);
     if (usable == 0) return does_not_fit(need, plan, 0);
     plan.is_cut = usable < need.n_ctx_train;
+    add_shared_pages(need, room, plan);
     return plan;
   }
   MemoryPlan plan = plan_for_ctx(need, *need.ctx == 0 ? need.n_ctx_train : *need.ctx, room);
   if (plan.kv_bytes > kv_room(need, room)) return does_not_fit(need, plan, usable);
+  add_shared_pages(need, room, plan);
   return plan;
 }
 

@@ -37,6 +37,7 @@ struct MemoryNeed {
   std::optional<int> ctx;  // --ctx: nothing is the most that fits, 0 the trained length
   int page_size = 64;      // tokens
   int n_sequence = 1;      // sequences that may each fill the context
+  int n_sharing = 1;       // with n_sequence 1: beyond one context's pages, up to those of so many if they fit
   int n_page = 0;          // this many pages, and ctx and n_sequence are not looked at; 0: as many as they ask for
 };
 

@@ -67,6 +67,29 @@ TEST(PlanMemory, WeightsThatDoNotFitHaveNoContextToHint) {
   EXPECT_EQ(plan.error().hint.find("--ctx"), std::string::npos);
 }
 
+TEST(PlanMemory, SharedPagesGrowAsFarAsThereIsRoom) {
+  MemoryNeed need = coder();
+  need.ctx = 4096;
+  need.n_sharing = 8;
+  const auto plenty = plan_memory(need, host_room(80 * kGiB));
+  ASSERT_TRUE(plenty) << plenty.error().message;
+  EXPECT_EQ(plenty->n_ctx, 4096);
+  EXPECT_EQ(plenty->n_page, 8 * 64);
+  EXPECT_EQ(plenty->kv_bytes, 8 * 4096 * need.footprint.kv_bytes_per_token);
+  MemoryRoom room = host_room(24 * kGiB);
+  const int64_t page_bytes = 64 * need.footprint.kv_bytes_per_token;
+  need.footprint.weight_bytes =
+      room.free_bytes - room.reserve_bytes - need.footprint.workspace_bytes - 100 * page_bytes + 1;
+  EXPECT_EQ(plan_memory(need, room)->n_page, 99) << "between one context's 64 pages and eight contexts'";
+  need.footprint.weight_bytes += 36 * page_bytes;
+  EXPECT_FALSE(plan_memory(need, room)) << "less than one context's";
+  need.ctx.reset();
+  const auto cut = plan_memory(need, room);
+  ASSERT_TRUE(cut) << cut.error().message;
+  EXPECT_EQ(cut->n_ctx, 63 * 64);
+  EXPECT_EQ(cut->n_page, 63);
+}
+
 TEST(PlanMemory, ASmallContextIsTakenIfItIsAskedFor) {
   MemoryNeed need = coder();
   need.ctx = 64;

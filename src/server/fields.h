@@ -1,0 +1,49 @@
+// Owns the reading of a request's JSON: a field that is there has to have its type, null is absent, unknown fields are
+// nobody's business, and every refusal begins with the field's path.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tercet::server {
+
+inline constexpr size_t kMaxJsonDepth = 64;
+
+// Errors: kInvalidArgument (no JSON, or no object; the place is named).
+Result<boost::json::object> parse_body(std::string_view body);
+
+std::string_view kind_of(const boost::json::value& value);  // "a number"
+
+class Fields {
+ public:
+  // `object` must outlive this. `path`: where the object stands, empty for the body itself.
+  explicit Fields(const boost::json::object& object, std::string path = {})
+      : object_(&object), path_(std::move(path)) {}
+
+  const boost::json::value* find(std::string_view name) const;
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+  std::string path(std::string_view name) const;
+
+  // Nothing, or null, where the field is absent. Errors: kInvalidArgument.
+  Result<std::optional<bool>> boolean(std::string_view name) const;
+  Result<std::optional<int64_t>> integer(std::string_view name, int64_t least, int64_t most) const;
+  Result<std::optional<float>> number(std::string_view name, double least, double most) const;
+  Result<std::optional<std::string>> text(std::string_view name) const;
+  Result<const boost::json::object*> object(std::string_view name) const;
+  Result<const boost::json::array*> array(std::string_view name) const;
+
+  tl::unexpected<Error> wrong(std::string_view name, std::string_view wanted) const;
+
+ private:
+  const boost::json::object* object_;
+  std::string path_;
+};
+
+}  // namespace tercet::server

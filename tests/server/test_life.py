@@ -1,0 +1,220 @@
+"""Many clients at once, the queue's end, keys, metrics, the log, and how the server ends."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from support import CHAT, PROGRAM, Server, WithServer, user
+
+
+class Many(WithServer, unittest.TestCase):
+    options = ("--parallel", "16", "--max-connections", "200")
+
+    def ask(self, i, path_of=None):
+        body = {"messages": user(f"Secret {i * 7919}: repeat it and write function number {i}."), "max_tokens": 6 + i % 7,
+                "temperature": 0 if i % 2 else 0.9, "seed": i, "stream": i % 3 == 0}
+        status, _, answer = self.server.request("POST", CHAT, body)
+        if status != 200:
+            return status, answer
+        if not body["stream"]:
+            return status, answer["choices"][0]["message"]["content"]
+        lines = [line[6:] for line in answer.split("\n") if line.startswith("data: ")]
+        self.assertEqual(lines[-1], "[DONE]")
+        chunks = [json.loads(line) for line in lines[:-1]]
+        return status, "".join(c["choices"][0]["delta"].get("content", "") for c in chunks)
+
+    def test_64_clients_get_what_they_would_get_alone(self):
+        alone = [self.ask(i) for i in range(64)]
+        with concurrent.futures.ThreadPoolExecutor(64) as pool:
+            together = list(pool.map(self.ask, range(64)))
+        self.assertEqual(together, alone)
+        self.assertEqual({status for status, _ in alone}, {200})
+        self.assertGreater(len({text for _, text in alone}), 16)
+
+    def test_connections_beyond_the_limit_are_closed(self):
+        sockets = []
+        try:
+            for _ in range(260):
+                sockets.append(socket.create_connection((self.server.host, self.server.port)))
+            closed = 0
+            for sock in sockets:
+                sock.settimeout(0.02)
+                try:
+                    closed += sock.recv(1) == b""
+                except TimeoutError:
+                    pass
+                except ConnectionResetError:
+                    closed += 1
+            self.assertGreaterEqual(closed, 60)
+        finally:
+            for sock in sockets:
+                sock.close()
+        end = time.monotonic() + 30
+        while True:
+            try:
+                if self.server.request("GET", "/health")[0] == 200:
+                    break
+            except OSError:
+                pass
+            self.assertLess(time.monotonic(), end)
+
+    def test_metrics(self):
+        self.ask(1)
+        status, headers, text = self.server.request("GET", "/metrics")
+        self.assertEqual(status, 200)
+        self.assertTrue(headers["content-type"].startswith("text/plain"))
+        for name in ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
+                     "vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:time_to_first_token_seconds_bucket",
+                     "vllm:e2e_request_latency_seconds_count", "tercet_first_token_seconds_sum", "tercet_requests_total",
+                     "tercet_http_responses_total", "tercet_connections"):
+            self.assertRegex(text, rf"(?m)^{name}\{{?.* [0-9.e+-]+$")
+        tokens = re.search(r"(?m)^tercet_output_tokens_total\{.*\} ([0-9.e+]+)$", text)
+        self.assertGreater(float(tokens[1]), 0)
+
+    def test_props_and_tokens(self):
+        props = self.server.request("GET", "/props")[2]
+        self.assertEqual(props["n_ctx"], 2048)
+        self.assertEqual(props["total_slots"], 16)
+        self.assertIn("temperature", props["default_sampling"])
+        text = "def f(x):\n    return \u00e9\u4e2d<|im_end|>"
+        tokens = self.server.post("/tokenize", {"content": text})[1]["tokens"]
+        self.assertEqual(self.server.post("/detokenize", {"tokens": tokens})[1]["content"], text)
+        plain = self.server.post("/tokenize", {"content": text, "parse_special": False})[1]["tokens"]
+        self.assertGreater(len(plain), len(tokens))
+        self.assertEqual(self.server.post("/detokenize", {"tokens": plain})[1]["content"], text)
+
+
+class Life(unittest.TestCase):
+    def start(self, *options, **more):
+        server = Server(*options, **more)
+        self.addCleanup(server.process.kill)
+        self.addCleanup(lambda: server.process.poll() is None and server.stop())
+        return server
+
+    def stop(self, server, is_told=False):
+        code, errors = server.stop(is_told)
+        self.assertEqual(code, 0, errors[-4000:])
+        return errors
+
+    def test_a_full_queue_says_when_to_come_again(self):
+        server = self.start("--parallel", "1", "--queue", "1")
+        body = {"messages": user("Count."), "ignore_eos": True, "stream": True, "temperature": 0}
+        sockets = []
+        for _ in range(2):
+            data = json.dumps(body).encode()
+            sock = socket.create_connection((server.host, server.port))
+            sock.sendall(b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+            self.assertTrue(sock.recv(16).startswith(b"HTTP/1.1 200"))
+            sockets.append(sock)
+        status, headers, answer = server.request("POST", CHAT, {"messages": user("a"), "max_tokens": 1})
+        self.assertEqual((status, answer["error"]["code"]), (429, "queue_full"))
+        self.assertGreater(int(headers["retry-after"]), 0)
+        status, headers, answer = server.request("POST", "/v1/messages", {"messages": user("a"), "max_tokens": 1})
+        self.assertEqual((status, answer["error"]["type"]), (529, "overloaded_error"))
+        for sock in sockets:
+            sock.close()
+        end = time.monotonic() + 60
+        while server.request("POST", CHAT, {"messages": user("a"), "max_tokens": 1})[0] != 200:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        self.stop(server)
+
+    def test_keys_are_read_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "keys"
+            path.write_text("ann:one\n")
+            server = self.start("--api-key-file", str(path), "--log-format", "json")
+            self.assertEqual(server.request("GET", "/v1/models")[0], 401)
+            self.assertEqual(server.request("GET", "/metrics")[0], 401)
+            self.assertEqual(server.request("GET", "/v1/models", headers={"Authorization": "Bearer one"})[0], 200)
+            path.write_text("ann:two\n")
+            server.process.send_signal(signal.SIGHUP)
+            end = time.monotonic() + 30
+            while server.request("GET", "/v1/models", headers={"x-api-key": "two"})[0] != 200:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.05)
+            self.assertEqual(server.request("GET", "/v1/models", headers={"x-api-key": "one"})[0], 401)
+            server.request("POST", CHAT, {"messages": user("my secret words"), "max_tokens": 1},
+                           headers={"x-api-key": "two", "x-request-id": "abc-1", "traceparent": "00-1-2-01"})
+            errors = self.stop(server)
+            lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+            line = next(line for line in lines if line["request_id"] == "abc-1")
+            self.assertEqual((line["status"], line["key"], line["traceparent"]), (200, "ann", "00-1-2-01"))
+            self.assertNotIn("secret words", errors)
+
+    def test_draining_finishes_and_refuses(self):
+        server = self.start("--parallel", "2")
+        data = json.dumps({"messages": user("Count."), "ignore_eos": True, "stream": True, "max_tokens": 60}).encode()
+        with socket.create_connection((server.host, server.port), timeout=240) as sock:
+            sock.sendall(b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+            text = sock.recv(4096)
+            server.process.send_signal(signal.SIGTERM)
+            # A new request is refused or finds nobody; the old one runs to its end.
+            status = 200
+            while status == 200:
+                try:
+                    status = server.request("GET", "/v1/models", timeout=60)[0]
+                except OSError:
+                    status = 503
+            self.assertEqual(status, 503)
+            while part := sock.recv(65536):
+                text += part
+        self.assertIn(b"data: [DONE]", text)
+        self.assertIn(b'"finish_reason":"length"', text)
+        self.stop(server, is_told=True)
+
+    def test_draining_has_an_end(self):
+        server = self.start("--parallel", "1", "--drain-timeout", "0")
+        data = json.dumps({"messages": user("Count."), "ignore_eos": True, "stream": True}).encode()
+        with socket.create_connection((server.host, server.port), timeout=240) as sock:
+            sock.sendall(b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+            sock.recv(64)
+            self.stop(server)
+
+    def test_sigterm_under_load(self):
+        server = self.start("--parallel", "4")
+        statuses = []
+
+        def ask():
+            try:
+                while server.process.poll() is None:
+                    statuses.append(server.post(CHAT, {"messages": user("a"), "max_tokens": 3})[0])
+            except OSError:
+                pass
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        while len(statuses) < 16:
+            time.sleep(0.01)
+        self.stop(server)
+        for thread in threads:
+            thread.join()
+        self.assertLessEqual(set(statuses), {200, 503})
+
+    def test_what_is_refused_at_the_start(self):
+        def fails(*options, code=2, env=None):
+            done = subprocess.run([PROGRAM, "serve", *options], capture_output=True, text=True, timeout=240,
+                                  env={**os.environ, **(env or {})})
+            self.assertEqual(done.returncode, code, done.stderr)
+            return done.stderr
+        self.assertIn("--demo", fails())
+        self.assertIn("--allow-open", fails("--demo", "--host", "0.0.0.0", "--port", "0"))
+        self.assertIn("--host: name", fails("--demo", "--host", "name", "--port", "0"))
+        self.assertIn("--api-key-file", fails("--demo", "--port", "0", "--api-key-file", "/no/such/file"))
+        self.assertIn("--port", fails("--demo", "--port", "65536"))
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            self.assertIn("port", fails("--demo", "--port", str(taken.getsockname()[1]), code=1))
+
+
+if __name__ == "__main__":
+    unittest.main()
