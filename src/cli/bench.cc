@@ -108,9 +108,11 @@ Result<ReadyBackend> start(const std::shared_ptr<const model::Model>& model, con
   return ready;
 }
 
-// Of the memory that the weights are read from.
+// Of the memory that the weights are read from; 0 for a device that cannot be asked.
 Result<double> read_bandwidth(const ReadyBackend& ready, const Common& common) {
   if (ready.entry->read_bandwidth != nullptr) return ready.entry->read_bandwidth(ready.device.index);
+  using backend::DeviceKind;
+  if (ready.device.kind != DeviceKind::kCpu && ready.device.kind != DeviceKind::kSoftware) return 0;
   ThreadPool pool(common.threads());
   return measure_read_bandwidth(pool);
 }
@@ -125,7 +127,7 @@ std::string case_name(const BenchCase& bench) {
 struct Report {
   std::string model, backend, device, precision;
   double load_ms = 0;
-  double bandwidth = 0;  // bytes a second
+  double bandwidth = 0;  // bytes a second; 0: not known
   std::vector<std::pair<BenchCase, BenchFigures>> rows;
 };
 
@@ -138,9 +140,11 @@ double bandwidth_share(const Report& report, const BenchCase& bench, const Bench
 std::string to_line(const Report& report, const BenchCase& bench, const BenchFigures& figures) {
   std::string line =
       fmt::format("{:<18} {:>10.2f} {:>7.1f} %", case_name(bench), figures.median_tok_s(), 100 * figures.spread());
-  if (bench.n_decode > 0)
-    line += fmt::format(" {:>12} {:>7.1f} % {:>9.1f}", format_bytes(figures.bytes_a_step),
-                        100 * bandwidth_share(report, bench, figures), figures.distinct_experts);
+  if (bench.n_decode > 0) {
+    const std::string share =
+        report.bandwidth > 0 ? fmt::format("{:.1f} %", 100 * bandwidth_share(report, bench, figures)) : "-";
+    line += fmt::format(" {:>12} {:>9} {:>9.1f}", format_bytes(figures.bytes_a_step), share, figures.distinct_experts);
+  }
   return line + "\n";
 }
 
@@ -186,11 +190,12 @@ Result<int> run(const Options& options, const Common& common) {
                 {}};
   ASSIGN_OR_RETURN(report.bandwidth, read_bandwidth(ready, common));
   if (!common.json) {
+    const std::string reads =
+        report.bandwidth > 0 ? fmt::format(", memory reads {:.1f} GB/s", report.bandwidth / 1e9) : "";
     RETURN_IF_ERROR(write_stdout(
-        fmt::format("{}, {}, {}, {}\nmade or mapped in {:.0f} ms, memory reads {:.1f} GB/s\n{:<18} {:>10} {:>9} {:>12} "
-                    "{:>9} {:>9}\n",
-                    report.model, report.backend, report.device, report.precision, report.load_ms,
-                    report.bandwidth / 1e9, "test", "tok/s", "spread", "bytes/step", "of reads", "experts")));
+        fmt::format("{}, {}, {}, {}\nmade or mapped in {:.0f} ms{}\n{:<18} {:>10} {:>9} {:>12} {:>9} {:>9}\n",
+                    report.model, report.backend, report.device, report.precision, report.load_ms, reads, "test",
+                    "tok/s", "spread", "bytes/step", "of reads", "experts")));
   }
   for (const BenchCase& bench : cases) {
     console.progress(case_name(bench));
