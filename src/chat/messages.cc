@@ -14,17 +14,6 @@ namespace json = boost::json;
 
 constexpr std::array<std::string_view, 6> kRoles = {"system", "developer", "user", "assistant", "tool", "function"};
 
-std::string_view kind_of(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "a boolean";
-    case json::kind::string: return "a string";
-    case json::kind::array: return "an array";
-    case json::kind::object: return "an object";
-    default: return "a number";
-  }
-}
-
 // Null is absent.
 const json::value* find(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
@@ -160,6 +149,17 @@ void append_content(json::value& to, const json::value& from) {
 }
 
 }  // namespace
+
+std::string_view kind_of(const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null: return "null";
+    case json::kind::bool_: return "a boolean";
+    case json::kind::string: return "a string";
+    case json::kind::array: return "an array";
+    case json::kind::object: return "an object";
+    default: return "a number";
+  }
+}
 
 Result<json::array> normalise_messages(const json::value& messages, std::string_view path) {
   if (!messages.is_array()) return wrong_type(path, &messages, "an array");

@@ -12,6 +12,9 @@
 
 namespace tercet::chat {
 
+// What a message about a wrong type says was seen: "a number".
+std::string_view kind_of(const boost::json::value& value);
+
 // Messages in the OpenAI API's form, made uniform: `content` is a string (null and absent: empty, parts of text: joined),
 // `developer` is system, `function` is tool, the system messages at the beginning are one, `arguments` of a tool call
 // are an object (JSON text is parsed; what is no object is kept as {"input": ...}), the reasoning is called

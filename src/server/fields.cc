@@ -24,17 +24,6 @@ Result<json::object> parse_body(std::string_view body) {
   return std::move(value.get_object());
 }
 
-std::string_view kind_of(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "a boolean";
-    case json::kind::string: return "a string";
-    case json::kind::array: return "an array";
-    case json::kind::object: return "an object";
-    default: return "a number";
-  }
-}
-
 const json::value* Fields::find(std::string_view name) const {
   const json::value* value = object_->if_contains(name);
   return value == nullptr || value->is_null() ? nullptr : value;

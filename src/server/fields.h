@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "chat/messages.h"
 
 namespace tercet::server {
 
@@ -19,7 +20,7 @@ inline constexpr size_t kMaxJsonDepth = 64;
 // Errors: kInvalidArgument (no JSON, or no object; the place is named).
 Result<boost::json::object> parse_body(std::string_view body);
 
-std::string_view kind_of(const boost::json::value& value);  // "a number"
+using chat::kind_of;
 
 class Fields {
  public:

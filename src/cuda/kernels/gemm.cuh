@@ -1,8 +1,8 @@
-// Owns the products of prompts and of many sequences: a tile of 128 weight rows against up to 16 or 64 rows of activations.
+// Owns the products of prompts and of many sequences: a tile of 128 weight rows against up to 16, 32 or 64 rows of activations.
 //
 //   y[n, o] = sum_k W[o, k] x[n, k]
 //   x: [n <= 8 kTiles, cols] f16 in the canonical order   W: quantized, layouts kQ4K, kQ6K, kQ8   y: f32
-//   launch: 4 warps, each 2 x 16 weight rows by all of n; 2 blocks a multiprocessor, 3 with 16 rows
+//   launch: 4 warps, each 2 x 16 weight rows by all of n; 2 blocks a multiprocessor, 3 with up to 32 rows
 //   shared: 256 columns of x, [n][256 + 32] f16, twice; sums: f32 in the tensor cores, all columns in order
 //   cost: 2 n flops a weight, 2 to 3 instructions to expand it; with n = 64 the tensor cores are the bound
 #pragma once
@@ -15,7 +15,7 @@ inline constexpr int kGemmThread = 128;
 inline constexpr int kGemmTileRows = 128;     // weight rows a block: 4 warps of 2 x 16
 inline constexpr int kGemmStride = 256 + 32;  // halves; 64 bytes modulo 128, so that 16-byte loads meet no bank twice
 constexpr size_t gemm_shared_bytes(int n_tile) { return size_t{2} * 8 * n_tile * kGemmStride * sizeof(half); }
-constexpr int gemm_blocks(int n_tile) { return n_tile > 4 ? 2 : n_tile > 1 ? 3 : 4; }  // a multiprocessor
+constexpr int gemm_blocks(int n_tile) { return n_tile > 4 ? 2 : 3; }  // a multiprocessor
 
 // sum[m][c] += W_m rows row[m] .. row[m] + 15 times the rows of activations 8 c .. 8 c + 7, in the tensor cores' layout.
 // Both matrices have one layout and one number of columns. Rows beyond last[m] are read as last[m]. `row_of(r)` is where

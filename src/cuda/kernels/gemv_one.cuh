@@ -6,7 +6,7 @@
 //   shared: x as two planes of int8 in the canonical order, its sums over 16 columns, a factor a block
 //   sum: exact integers over a sub-block of the weights; from there f32, block by block in a lane, then the quad, then warp
 //   by warp
-//   bound: only x is rounded, to 16 bits of its block's largest: at most 2^-16 of that. The rest is f32
+//   bound: only x is rounded, to 16 bits of its block's largest: at most that / 65024. The rest is f32
 //   cost: reads W once. 3 instructions expand 8 weights of Q4_K
 //
 // One row leaves seven of the tensor cores' eight columns free, so a column is a plane of one of four sub-blocks of 32 (Q6_K:
