@@ -64,7 +64,7 @@ class WgpuBackend final : public backend::Backend {
         context_(std::move(context)),
         weights_(std::move(weights)),
         input_(model_->config.d_head, model_->config.rope_base),
-        stages_(*context_, model_->config, *weights_),
+        stages_(*context_, model_->config, *weights_, limits.kv.type == KvType::kF32),
         last_token_(static_cast<size_t>(limits.max_sequence), -1) {}
   ~WgpuBackend() override { wgpuDevicePoll(context_->device(), 1, nullptr); }
 
@@ -173,15 +173,18 @@ Status WgpuBackend::record(Pending& pending) {
   }
   int max_length = 1;
   for (const backend::Sequence& s : step.sequences()) max_length = std::max(max_length, int{s.length});
-  stages_.begin(pending.trace, pending.is_greedy);
-  model::forward(stages_, *model_, {static_cast<int>(step.rows().size()), n_output, max_length});
+  const int n_row = static_cast<int>(step.rows().size());
+  stages_.begin(n_row, pending.trace, pending.is_greedy);
+  model::forward(stages_, *model_, {n_row, n_output, max_length});
   WGPUCommandEncoder encoder = stages_.end();
   RETURN_IF_ERROR(stages_.status());
   if (n_output == 0) {
     pending.submission = context_->submit(encoder);
-    return {};
+  } else {
+    RETURN_IF_ERROR(copy_results(pending, encoder));
   }
-  return copy_results(pending, encoder);
+  stages_.submitted(pending.submission);
+  return {};
 }
 
 Result<backend::Ticket> WgpuBackend::submit(const Batch& batch, backend::TraceSink* trace) {
@@ -296,6 +299,6 @@ Result<std::unique_ptr<backend::Backend>> make(std::shared_ptr<const model::Mode
 
 }  // namespace
 
-const backend::Factory kFactory = {"wgpu", 512, footprint, make};
+const backend::Factory kFactory = {"wgpu", 2048, footprint, make};
 
 }  // namespace tercet::wgpu

@@ -1,5 +1,7 @@
 #include "wgpu/context.h"
 
+#include <cstdlib>
+
 #include "base/check.h"
 
 namespace tercet::wgpu {
@@ -7,6 +9,12 @@ namespace {
 
 bool has_feature(WGPUAdapter adapter, uint32_t feature) {
   return wgpuAdapterHasFeature(adapter, static_cast<WGPUFeatureName>(feature)) != 0;
+}
+
+// TERCET_WGPU_LIMITS=least: no more than WebGPU promises everywhere, so that tests walk the ways of small adapters.
+bool wants_least() {
+  const char* wanted = std::getenv("TERCET_WGPU_LIMITS");
+  return wanted != nullptr && std::string_view(wanted) == "least";
 }
 
 std::string first_line(std::string message) {
@@ -56,14 +64,18 @@ Status Context::request_device(WGPUAdapter adapter) {
   if (wgpuAdapterGetLimits(adapter, &limits_) != WGPUStatus_Success)
     return error(Code::kDevice, "wgpu: {}: no answer about its limits, want a working driver", name_);
   std::vector<WGPUFeatureName> features;
-  for (const uint32_t wanted : {uint32_t{WGPUFeatureName_ShaderF16}, uint32_t{WGPUNativeFeature_Subgroup}})
-    if (has_feature(adapter, wanted)) features.push_back(static_cast<WGPUFeatureName>(wanted));
+  const auto ask = [&](uint32_t wanted) {
+    const bool has = has_feature(adapter, wanted);
+    if (has) features.push_back(static_cast<WGPUFeatureName>(wanted));
+    return has;
+  };
+  has_timestamps_ = ask(WGPUFeatureName_TimestampQuery) && ask(WGPUNativeFeature_TimestampQueryInsidePasses);
 
   WGPUDeviceDescriptor descriptor{};
   descriptor.label = view("tercet");
   descriptor.requiredFeatureCount = features.size();
   descriptor.requiredFeatures = features.data();
-  descriptor.requiredLimits = &limits_;
+  if (!wants_least()) descriptor.requiredLimits = &limits_;
   descriptor.deviceLostCallbackInfo = {
       nullptr, WGPUCallbackMode_AllowSpontaneous,
       [](WGPUDevice const*, WGPUDeviceLostReason reason, WGPUStringView message, void* errors, void*) {
@@ -98,6 +110,8 @@ Status Context::request_device(WGPUAdapter adapter) {
   if (!device_)
     return error(Code::kDevice, "wgpu: {}: {}, want a device", name_, first_line(std::move(answer.message)));
   queue_.reset(wgpuDeviceGetQueue(device_.get()));
+  if (wgpuDeviceGetLimits(device_.get(), &limits_) != WGPUStatus_Success)
+    return error(Code::kDevice, "wgpu: {}: no answer about the device's limits, want a working driver", name_);
   return {};
 }
 

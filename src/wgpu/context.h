@@ -53,6 +53,7 @@ class Context {
   const std::string& name() const { return name_; }
   const WGPULimits& limits() const { return limits_; }
   WGPUDevice device() const { return device_.get(); }
+  bool has_timestamps() const { return has_timestamps_; }  // within a pass
   WGPUQueue queue() const { return queue_.get(); }
 
   // Zeros. `what` is for the error: "the KV cache". Errors: kOutOfMemory, kUnsupported over a limit, kDevice.
@@ -98,6 +99,7 @@ class Context {
 
   std::string name_;
   WGPULimits limits_{};
+  bool has_timestamps_ = false;
   std::unique_ptr<Errors> errors_ = std::make_unique<Errors>();
   Instance instance_;
   Device device_;

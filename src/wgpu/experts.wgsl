@@ -8,7 +8,7 @@
 //   and matrix (m)   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree
 //   cost: the weights of an expert once every T of its rows
 struct Site {
-  planes: array<vec4<u32>, 2>,
+  planes: array<vec4<u32>, 4>,
   experts: vec4<u32>,  // the first expert of the bound parts, and how many they have
 };
 @group(1) @binding(0) var<storage, read> x: array<vec4<f32>>;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "wgpu/shaders.h"
+
 namespace tercet::wgpu {
 
 int tile_rows(int64_t n_row) { return n_row == 1 ? 1 : n_row == 2 ? 2 : n_row <= 4 ? 4 : 8; }
@@ -11,6 +13,28 @@ int tile_rows(int64_t n_row) { return n_row == 1 ? 1 : n_row == 2 ? 2 : n_row <=
 int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once) {
   if (tile == 1) return n_output >= 4096 ? 2 : 1;
   return (n_output >= 1024 ? 4 : n_output >= 256 ? 2 : 1) / (n_output >= 256 ? n_matrix_at_once : 1);
+}
+
+// As many rows as a tile can have without many of them being idle, and as many outputs as its shared memory holds.
+TileShape Stages::tile_shape(int64_t n_row, int n_matrix) const {
+  const int t = n_row <= 16 ? 1 : n_row <= 32 ? 2 : n_row <= 64 ? 4 : 8;
+  const auto fits = [&](TileShape s) {
+    const int64_t n_byte = int64_t{128} * (s.rows() + n_matrix * s.outputs());
+    return n_byte <= context_.limits().maxComputeWorkgroupStorageSize;
+  };
+  for (const TileShape shape : {TileShape{t, 8 / n_matrix}, TileShape{std::min(t, 4), 8 / n_matrix}})
+    if (fits(shape)) return shape;
+  return {std::min(t, 4), 4 / n_matrix};
+}
+
+std::string tile_constants(const TileShape& shape, int64_t cols, int n_at_once, int n_matrix, bool adds) {
+  return constant("UNITS", cols / kUnit) + constant("T", shape.t) + constant("R", shape.r) +
+         constant("N_AT_ONCE", n_at_once) + constant("D", n_matrix) + constant("ADDS", adds);
+}
+
+std::map<char, int> tile_counts(const TileShape& shape, int n_at_once, int n_matrix, bool is_gate) {
+  return {{'a', std::max(1, shape.t / 2)}, {'t', shape.t}, {'r', shape.r}, {'m', n_at_once}, {'d', n_matrix},
+          {'g', is_gate ? 1 : 0}};
 }
 
 void Stages::normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row,
@@ -83,6 +107,21 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
     ranges[2] = uniforms(words);
     at = site(id, uses, ranges);
   }
+  std::string functions =
+      fmt::format("fn n_rows_in() -> u32 {{ return {}(); }}\n", p.of_outputs ? "n_output" : "n_row");
+  for (int m = 0; m < n_matrix; ++m) functions += loader(parts[static_cast<size_t>(m)].first->type, m, 3 + m);
+  if (takes_tiles(p.n_row)) {
+    const TileShape shape = tile_shape(p.n_row, 1);
+    int64_t n_tile = 0;
+    for (const auto& [w, part] : parts) n_tile += (part->n_row + shape.outputs() - 1) / shape.outputs();
+    return launch(
+        at, kTileVariant + shape.t,
+        [&] {
+          return Recipe{"kernels/tile", tile_constants(shape, cols, 1, n_matrix, p.adds),
+                        functions + std::string(shader("kernels/step_rows")), tile_counts(shape, 1, n_matrix, false)};
+        },
+        n_tile, (p.n_row + shape.rows() - 1) / shape.rows());
+  }
   const int rows = tile_rows(p.n_row);
   int64_t n_group = 0;
   int64_t most = 0;
@@ -93,17 +132,12 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
   launch(
       at, rows,
       [&] {
-        std::string functions =
-            fmt::format("fn n_rows_in() -> u32 {{ return {}(); }}\n", p.of_outputs ? "n_output" : "n_row");
-        for (int m = 0; m < n_matrix; ++m) functions += loader(parts[static_cast<size_t>(m)].first->type, m, 3 + m);
         return Recipe{"kernels/product",
                       constant("COLS", cols) + constant("UNITS", cols / kUnit) + constant("LANES", lanes) +
                           constant("T", rows) + constant("N_MATRIX", n_matrix) + constant("R", shared) +
                           constant("ADDS", p.adds),
                       functions,
-                      n_matrix,
-                      shared,
-                      rows};
+                      {{'m', n_matrix}, {'r', shared}, {'t', rows}}};
       },
       n_group, (p.n_row + rows - 1) / rows);
 }

@@ -1,6 +1,8 @@
 // Owns what a product is told.
 #pragma once
 
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,5 +29,10 @@ int tile_rows(int64_t n_row);
 // How many outputs a few threads share, so that each load of x serves them all: few where there are too few outputs to
 // fill a GPU otherwise.
 int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once);
+
+// kernels/tile.wgsl's kernels have places in Site::kernels behind the others, by T.
+inline constexpr int kTileVariant = 16;
+std::string tile_constants(const TileShape& shape, int64_t cols, int n_at_once, int n_matrix, bool adds);
+std::map<char, int> tile_counts(const TileShape& shape, int n_at_once, int n_matrix, bool is_gate);
 
 }  // namespace tercet::wgpu

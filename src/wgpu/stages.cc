@@ -188,20 +188,14 @@ Stages::Site* Stages::site(const SiteId& id, std::string_view uses, std::span<co
     return nullptr;
   }
   Site made;
+  made.name = std::get<0>(id);
   made.group = std::move(*group);
   made.uses = uses;
   return &sites_.insert_or_assign(id, std::move(made)).first->second;
 }
 
 void Stages::make_kernel(Site& site, int variant, const Recipe& recipe) {
-  const auto count = [&](char name) {
-    switch (name) {
-      case 'm': return recipe.n_m;
-      case 'r': return recipe.n_r;
-      case 't': return recipe.n_t;
-      default: CHECK(name == 'j'); return 8;  // words of 4 columns in a unit
-    }
-  };
+  const auto count = [&](char name) { return name == 'j' ? 8 : recipe.counts.at(name); };
   const std::string text = recipe.constants + std::string(shader("kernels/common")) + recipe.functions +
                            repeated(shader(recipe.name), count);
   const auto made = context_.kernel(recipe.name, text, site.uses);
@@ -222,6 +216,7 @@ void Stages::record(Site& site, int variant, int64_t n_x, int64_t n_y) {
   wgpuComputePassEncoderSetPipeline(pass, site.kernels[static_cast<size_t>(variant)]->pipeline.get());
   wgpuComputePassEncoderSetBindGroup(pass, 1, site.group.get(), 0, nullptr);
   wgpuComputePassEncoderDispatchWorkgroups(pass, static_cast<uint32_t>(n_x), static_cast<uint32_t>(n_y), 1);
+  timing_.mark(pass, site.name, variant);
 }
 
 void Stages::start_pass() {
@@ -230,16 +225,18 @@ void Stages::start_pass() {
   wgpuComputePassEncoderSetBindGroup(pass_.get(), 0, input_group_.get(), 0, nullptr);
 }
 
-void Stages::begin(backend::TraceSink* trace, bool is_greedy) {
+void Stages::begin(int n_row, backend::TraceSink* trace, bool is_greedy) {
   trace_ = trace;
   is_greedy_ = is_greedy;
   status_ = {};
   start_pass();
+  if (trace == nullptr) timing_.begin(pass_.get(), n_row);
 }
 
 WGPUCommandEncoder Stages::end() {
   wgpuComputePassEncoderEnd(pass_.get());
   pass_.reset();
+  timing_.resolve(encoder_.get());
   return encoder_.get();
 }
 

@@ -13,11 +13,20 @@
 #include "backend/backend.h"
 #include "model/qwen3_moe.h"
 #include "wgpu/context.h"
+#include "wgpu/timing.h"
 #include "wgpu/weights.h"
 
 namespace tercet::wgpu {
 
 inline constexpr int kPageSize = 64;  // common.wgsl knows it too
+inline constexpr int kFewRows = 8;    // up to which each thread sums for all of them
+
+// Of kernels/tile.wgsl: T rows and R outputs a thread.
+struct TileShape {
+  int t, r;
+  int rows() const { return 16 * t; }
+  int outputs() const { return 16 * r; }
+};
 
 // Everything that a step writes. f32 where nothing else is said.
 struct Buffers {
@@ -48,15 +57,16 @@ struct Kv {
 
 class Stages {
  public:
-  Stages(Context& context, const model::Config& config, const Weights& weights)
-      : context_(context), config_(config), weights_(weights) {}
+  // `is_exact`: whatever a row's step holds, its sums have one order.
+  Stages(Context& context, const model::Config& config, const Weights& weights, bool is_exact)
+      : context_(context), config_(config), weights_(weights), is_exact_(is_exact), timing_(context) {}
 
   // What a step of max_row rows writes, but for what depends on its outputs. Errors: those of make_buffer.
   Status allocate(int max_row, int max_sequence, const backend::KvLayout& kv);
   // Room for that many outputs and words of input; what was recorded for the old ones goes.
   Status reserve(int n_output, size_t n_word);
 
-  void begin(backend::TraceSink* trace, bool is_greedy);
+  void begin(int n_row, backend::TraceSink* trace, bool is_greedy);
   void embed(const model::Model& model, const model::Shape& shape);
   void attn_in(const model::LayerSpec& layer, const model::Shape& shape);
   void attn(const model::LayerSpec& layer, const model::Shape& shape);
@@ -66,6 +76,8 @@ class Stages {
   void head(const model::Model& model, const model::Shape& shape);
   // Ends the pass; what is copied behind it goes into this encoder.
   WGPUCommandEncoder end();
+  // After its submission.
+  void submitted(WGPUSubmissionIndex submission) { timing_.collect(submission); }
 
   Status status() const { return status_; }
   Buffers b;
@@ -77,9 +89,10 @@ class Stages {
 
   // A kernel's place in the forward pass: its bind group, and its pipelines by the rows that they take at a time.
   struct Site {
+    std::string_view name;
     BindGroup group;
     std::string uses;
-    std::array<const Kernel*, 9> kernels = {};
+    std::array<const Kernel*, 32> kernels = {};
   };
   using SiteId = std::tuple<std::string_view, int, int>;  // name, layer, part
 
@@ -88,7 +101,7 @@ class Stages {
     std::string_view name;  // of the file
     std::string constants;
     std::string functions = {};
-    int n_m = 1, n_r = 1, n_t = 1;  // how often `//@each m`, r and t repeat
+    std::map<char, int> counts = {};  // how often `//@each m` and the like repeat; a unit has 8 words j
   };
   struct Product;  // product.cc
   Site* site(const SiteId& id, std::string_view uses, std::span<const Range> ranges);
@@ -107,6 +120,10 @@ class Stages {
   // How many workgroups a row and head of attention are split over; 1: they are not.
   int attn_split(const model::Shape& shape) const;
   bool groups_slots(int n_row) const { return n_row * config_.n_expert_used >= config_.n_expert; }
+  // Whether that many rows go through kernels/tile.wgsl.
+  bool takes_tiles(int64_t n_row) const { return !is_exact_ && n_row > kFewRows; }
+  TileShape tile_shape(int64_t n_row, int n_matrix) const;
+  TileShape expert_tile(int64_t n_row) const;
   int64_t order_at() const;  // in the words of b.tiles
 
   bool wants(backend::Tap tap) const { return trace_ != nullptr && trace_->wants(tap); }
@@ -126,6 +143,7 @@ class Stages {
   Context& context_;
   const model::Config& config_;
   const Weights& weights_;
+  const bool is_exact_;
   int max_row_ = 0;
   int max_output_ = 0;
   int64_t block_words_ = 0;  // of b.blocks
@@ -139,6 +157,7 @@ class Stages {
   std::map<SiteId, Site> sites_;
   std::vector<Buffer> uniform_buffers_;
   size_t n_uniform_ = 0;
+  Timing timing_;
 };
 
 // Of Buffers::blocks.
