@@ -11,8 +11,9 @@ void Stages::attn_out(const model::LayerSpec& layer, const model::Shape& shape) 
             .y = &b.x,
             .n_row = shape.n_row,
             .y_stride = config_.d_model,
-            .adds = true});
-  tap(backend::Tap::kFfnInp, layer.index, b.x, shape.n_row, config_.d_model);
+            .adds = true,
+            .y_placed = true});
+  tap_placed(backend::Tap::kFfnInp, layer.index, b.x, shape.n_row, config_.d_model);
 }
 
 }  // namespace tercet::wgpu

@@ -55,6 +55,14 @@ bool is_greedy(const Output& output) {
                              s.frequency_penalty == 0 && output.bias.empty() && output.mask.empty()));
 }
 
+// Whether each row is alone in its sequence.
+bool is_lone(const backend::Step& step) {
+  const auto rows = step.rows();  // grouped by sequence
+  for (size_t i = 1; i < rows.size(); ++i)
+    if (rows[i].sequence == rows[i - 1].sequence) return false;
+  return true;
+}
+
 class WgpuBackend final : public backend::Backend {
  public:
   WgpuBackend(std::shared_ptr<const model::Model> model, const backend::Limits& limits,
@@ -174,7 +182,7 @@ Status WgpuBackend::record(Pending& pending) {
   int max_length = 1;
   for (const backend::Sequence& s : step.sequences()) max_length = std::max(max_length, int{s.length});
   const int n_row = static_cast<int>(step.rows().size());
-  stages_.begin(n_row, pending.trace, pending.is_greedy);
+  stages_.begin(n_row, is_lone(step), pending.trace, pending.is_greedy);
   model::forward(stages_, *model_, {n_row, n_output, max_length});
   WGPUCommandEncoder encoder = stages_.end();
   RETURN_IF_ERROR(stages_.status());

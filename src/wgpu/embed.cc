@@ -9,8 +9,7 @@ void Stages::embed(const model::Model&, const model::Shape& shape) {
   for (size_t i = 0; i < w.parts.size(); ++i) {
     const Part& part = w.parts[i];
     const SiteId id = {"embed", -1, static_cast<int>(i)};
-    const auto found = sites_.find(id);
-    Site* at = found == sites_.end() ? nullptr : &found->second;
+    Site* at = find(id);
     if (at == nullptr) {
       const uint32_t words[] = {part.planes[0],
                                 part.planes[1],
@@ -26,7 +25,7 @@ void Stages::embed(const model::Model&, const model::Shape& shape) {
         at, 0, [&] { return Recipe{"embed", constant("UNITS", n_unit), loader(w.type, 0, 3)}; }, (n_unit + 255) / 256,
         shape.n_row);
   }
-  tap(backend::Tap::kInpEmbd, -1, b.x, shape.n_row, config_.d_model);
+  tap_placed(backend::Tap::kInpEmbd, -1, b.x, shape.n_row, config_.d_model);
 }
 
 }  // namespace tercet::wgpu

@@ -20,8 +20,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let in_part = u32(token) - site.rows.x;
   if (u32(token) < site.rows.x || in_part >= site.rows.y) { return; }
   let raw = open_0(in_part * UNITS + unit, site.planes);
-  let to = (row * UNITS + unit) * 8u;
+  let to = row * UNITS * 8u;
   //@each j
-  x[to + $ju] = part_0(raw, $ju);
+  x[to + placed(32u * unit + 4u * $ju, UNITS) / 4u] = part_0(raw, $ju);
   //@end
 }

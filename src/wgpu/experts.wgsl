@@ -1,8 +1,9 @@
 // experts   contract: docs/stages.md#experts   mirrors: ref/experts.cc, cpu/experts.cc, cuda/experts.cu
 //   y = sum_i w_i down_e(silu(gate_e h) * up_e h), e = ids_i, in slot order; x = x + y
 //   h, x, y: [n_row, d_model] f32   gate, up: [n_expert][d_ff, d_model]   down: [n_expert][d_model, d_ff] quantized
-//   Here: the products of one expert with those rows that chose it, T (t) at a time. A slot is a row's choice, row * k + i.
-//   Where rows are many, group.wgsl has listed tiles of slots of one expert; where they are few, a tile is a slot.
+//   Here: the products of one expert with those rows that chose it, T (t) at a time, where rows are many and their sums keep
+//   one order; kernels/gate.wgsl and down.wgsl are for few rows, tile.wgsl for many. A slot is a row's choice, row * k + i;
+//   group.wgsl has listed tiles of slots of one expert.
 //   IS_GATE: act[slot] = silu(gate_e h) * up_e h   else: slot_out[slot] = down_e act[slot]; combine.wgsl sums up
 //   launch: 256 threads, LANES of them share R outputs (r); (outputs / (256 R / LANES), tiles)   shared: 1 KiB a row of T
 //   and matrix (m)   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree
@@ -14,8 +15,7 @@ struct Site {
 @group(1) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(1) @binding(1) var<storage, read_write> y: array<f32>;
 @group(1) @binding(2) var<uniform> site: Site;
-@group(1) @binding(3) var<storage, read> ids: array<u32>;
-@group(1) @binding(4) var<storage, read> tiles: array<u32>;
+@group(1) @binding(3) var<storage, read> tiles: array<u32>;
 
 var<workgroup> partial: array<f32, 256u * T * N_MATRIX>;
 
@@ -24,25 +24,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let lane = thread % LANES;
   let output = (group.x * (256u / LANES) + thread / LANES) * R;
   let tile = group.y;
-  var expert = 0u;
-  var begin = 0u;
-  var n = 1u;
-  if (IS_GROUPED) {
-    if (tile >= tiles[0]) { return; }
-    expert = tiles[4u + 4u * tile];
-    begin = tiles[5u + 4u * tile];
-    n = tiles[6u + 4u * tile];
-  } else {
-    expert = ids[tile];
-  }
+  if (tile >= tiles[0]) { return; }
+  let expert = tiles[4u + 4u * tile];
+  let begin = tiles[5u + 4u * tile];
+  let n = tiles[6u + 4u * tile];
   if (expert < site.experts.x || expert - site.experts.x >= site.experts.y) { return; }
   let base = (expert - site.experts.x) * OUTPUTS;
   //@each r
   let w$r = (base + min(output + $ru, OUTPUTS - 1u)) * UNITS;
   //@end
   //@each t
-  var slot$t = tile;
-  if (IS_GROUPED) { slot$t = tiles[ORDER_AT + begin + min($tu, n - 1u)]; }
+  let slot$t = tiles[ORDER_AT + begin + min($tu, n - 1u)];
   let at$t = select(slot$t, slot$t / N_USED, IS_GATE) * (8u * UNITS);
   //@each r
   //@each m
@@ -65,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       //@end
       //@each t
       {
-        let x4 = x[at$t + 8u * unit + $ju];
+        let x4 = x[at$t + UNITS * $ju + unit];
         //@each m
         //@each r
         sum$m_$t_$r = add_product(v$m_$r, x4, sum$m_$t_$r);
@@ -93,7 +85,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if ($tu < n) {
       var value = partial[$tu * 256u + thread];
       if (IS_GATE) { value = value / (1.0 + exp(-value)) * partial[((N_MATRIX - 1u) * T + $tu) * 256u + thread]; }
-      y[slot$t * OUTPUTS + output + $ru] = value;
+      let at = output + $ru;
+      y[slot$t * OUTPUTS + select(at, planar(at, OUTPUTS / 32u), IS_GATE)] = value;
     }
     //@end
   }

@@ -6,8 +6,9 @@ namespace tercet::wgpu {
 void Stages::head(const model::Model&, const model::Shape& shape) {
   if (shape.n_output == 0) return;
   const Tensor& w = weights_.output.parts.empty() ? weights_.token_embd : weights_.output;
-  normalise({"output_norm", -1, 0}, weights_.norms.output, b.x, b.head_in, shape.n_output, true);
-  tap(backend::Tap::kResultNorm, -1, b.head_in, shape.n_output, config_.d_model);
+  const bool is_planar = !takes_tiles(shape.n_output);
+  normalise({"output_norm", -1, 0}, weights_.norms.output, b.x, b.head_in, shape.n_output, true, is_planar);
+  tap(backend::Tap::kResultNorm, -1, b.head_in, shape.n_output, config_.d_model, config_.d_model, 0, is_planar);
   products({.name = "output",
             .layer = -1,
             .matrices = {&w},
@@ -18,14 +19,21 @@ void Stages::head(const model::Model&, const model::Shape& shape) {
             .of_outputs = true});
   tap(backend::Tap::kResultOutput, -1, b.logits, shape.n_output, config_.n_vocab);
   if (!is_greedy_) return;
+  const SiteId largest_id = {"largest", -1, 0};
+  Site* largest = find(largest_id);
+  if (largest == nullptr) {
+    const Range ranges[] = {{b.logits.get(), 0, 0}, {b.candidates.get(), 0, 0}};
+    largest = site(largest_id, "rw", ranges);
+  }
+  launch(
+      largest, 0, [&] { return Recipe{"kernels/largest", constant("N_VOCAB", config_.n_vocab)}; }, 64, shape.n_output);
   const SiteId id = {"head", -1, 0};
-  const auto found = sites_.find(id);
-  Site* at = found == sites_.end() ? nullptr : &found->second;
+  Site* at = find(id);
   if (at == nullptr) {
-    const Range ranges[] = {{b.logits.get(), 0, 0}, {b.tokens.get(), 0, 0}, {b.last_token.get(), 0, 0}};
+    const Range ranges[] = {{b.candidates.get(), 0, 0}, {b.tokens.get(), 0, 0}, {b.last_token.get(), 0, 0}};
     at = site(id, "rww", ranges);
   }
-  launch(at, 0, [&] { return Recipe{"head", constant("N_VOCAB", config_.n_vocab)}; }, shape.n_output, 1);
+  launch(at, 0, [] { return Recipe{"head", {}}; }, shape.n_output, 1);
 }
 
 }  // namespace tercet::wgpu

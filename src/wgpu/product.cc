@@ -38,21 +38,18 @@ std::map<char, int> tile_counts(const TileShape& shape, int n_at_once, int n_mat
 }
 
 void Stages::normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row,
-                       bool of_outputs) {
+                       bool of_outputs, bool to_planar) {
   const auto cols = static_cast<uint64_t>(config_.d_model);
-  auto found = sites_.find(id);
-  Site* at = nullptr;
-  if (found != sites_.end()) {
-    at = &found->second;
-  } else {
+  Site* at = find(id);
+  if (at == nullptr) {
     const Range ranges[] = {{from.get(), 0, 0}, {weights_.norms.buffer.get(), norm, 4 * cols}, {to.get(), 0, 0}};
     at = site(id, "rrw", ranges);
   }
   launch(
-      at, 0,
+      at, to_planar ? 1 : 0,
       [&] {
-        return Recipe{"kernels/norm",
-                      constant("COLS", cols) + constant("EPS", config_.rms_eps) + constant("OF_OUTPUTS", of_outputs)};
+        return Recipe{"kernels/norm", constant("COLS", cols) + constant("EPS", config_.rms_eps) +
+                                          constant("OF_OUTPUTS", of_outputs) + constant("TO_PLANAR", to_planar)};
       },
       n_row, 1);
 }
@@ -86,12 +83,12 @@ void Stages::products(const Product& p) {
 
 void Stages::one_product(const Product& p, std::span<const std::pair<const Tensor*, const Part*>> parts,
                          std::span<const uint32_t> first, int part_index) {
-  const SiteId id = {p.name, p.layer, part_index};
+  const bool normalises = p.h != nullptr;
+  const SiteId id = {p.name, p.layer, 2 * part_index + (normalises ? 1 : 0)};
   const int64_t cols = parts[0].first->cols;
   const int n_matrix = static_cast<int>(parts.size());
   const int lanes = lanes_for(cols / kUnit);
-  const auto found = sites_.find(id);
-  Site* at = found == sites_.end() ? nullptr : &found->second;
+  Site* at = find(id);
   if (at == nullptr) {
     std::array<uint32_t, 20> words = {};
     std::vector<Range> ranges = {{p.x->get(), 0, 0}, {p.y->get(), 0, 0}, {}};
@@ -102,6 +99,11 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
       words[16 + m] = first[m];
       ranges.push_back({parts[m].second->buffer.get(), 0, 0});
       uses += 'r';
+    }
+    if (normalises) {
+      ranges.push_back({weights_.norms.buffer.get(), p.norm, static_cast<uint64_t>(4 * cols)});
+      ranges.push_back({p.h->get(), 0, 0});
+      uses += "rw";
     }
     words[15] = static_cast<uint32_t>(p.y_stride);
     ranges[2] = uniforms(words);
@@ -122,6 +124,11 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
         },
         n_tile, (p.n_row + shape.rows() - 1) / shape.rows());
   }
+  if (normalises)
+    functions += fmt::format(
+        "@group(1) @binding({}) var<storage, read> norm: array<vec4<f32>>;\n"
+        "@group(1) @binding({}) var<storage, read_write> h: array<vec4<f32>>;\n",
+        3 + n_matrix, 4 + n_matrix);
   const int rows = tile_rows(p.n_row);
   int64_t n_group = 0;
   int64_t most = 0;
@@ -135,9 +142,10 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
         return Recipe{"kernels/product",
                       constant("COLS", cols) + constant("UNITS", cols / kUnit) + constant("LANES", lanes) +
                           constant("T", rows) + constant("N_MATRIX", n_matrix) + constant("R", shared) +
-                          constant("ADDS", p.adds),
+                          constant("ADDS", p.adds) + constant("EPS", config_.rms_eps) +
+                          constant("Y_PLANAR", p.y_placed && is_planar_),
                       functions,
-                      {{'m', n_matrix}, {'r', shared}, {'t', rows}}};
+                      {{'m', n_matrix}, {'r', shared}, {'t', rows}, {'n', normalises ? 1 : 0}}};
       },
       n_group, (p.n_row + rows - 1) / rows);
 }

@@ -19,7 +19,11 @@ struct Stages::Product {
   const Buffer* y;
   int64_t n_row;
   int64_t y_stride;
-  bool adds = false;        // to what is in y
+  bool adds = false;      // to what is in y
+  bool y_placed = false;  // y's rows lie as the step's do
+  // Of the norm to be taken first, in planes, and where the rows go that it gives; of few rows only.
+  uint64_t norm = 0;
+  const Buffer* h = nullptr;
   bool of_outputs = false;  // n_row is the step's number of outputs
 };
 

@@ -148,6 +148,7 @@ Status Stages::reserve(int n_output, size_t n_word) {
     max_output_ = 0;
     ASSIGN_OR_RETURN(b.head_in, context_.make_buffer(4 * n * static_cast<uint64_t>(config_.d_model), kUsage, "rows"));
     ASSIGN_OR_RETURN(b.logits, context_.make_buffer(logit_bytes, kUsage, fmt::format("the logits of {} rows", n)));
+    ASSIGN_OR_RETURN(b.candidates, context_.make_buffer(4 * n * 2 * 64, kUsage, "candidates"));
     ASSIGN_OR_RETURN(b.tokens, context_.make_buffer(4 * n, kUsage, "tokens"));
     max_output_ = n_output;
   }
@@ -196,11 +197,12 @@ Stages::Site* Stages::site(const SiteId& id, std::string_view uses, std::span<co
 
 void Stages::make_kernel(Site& site, int variant, const Recipe& recipe) {
   const auto count = [&](char name) { return name == 'j' ? 8 : recipe.counts.at(name); };
-  const std::string text = recipe.constants + std::string(shader("kernels/common")) + recipe.functions +
+  const std::string text = constant("IS_PLANAR", is_planar_) + recipe.constants +
+                           std::string(shader("kernels/common")) + recipe.functions +
                            repeated(shader(recipe.name), count);
   const auto made = context_.kernel(recipe.name, text, site.uses);
   if (made)
-    site.kernels[static_cast<size_t>(variant)] = *made;
+    site.kernels[static_cast<size_t>(kernel_index(variant))] = *made;
   else
     fail(tl::make_unexpected(made.error()));
 }
@@ -213,7 +215,7 @@ void Stages::record(Site& site, int variant, int64_t n_x, int64_t n_y) {
                       "wgpu: {}: {} x {} workgroups, want at most {} (maxComputeWorkgroupsPerDimension)",
                       context_.name(), n_x, n_y, most));
   WGPUComputePassEncoder pass = pass_.get();
-  wgpuComputePassEncoderSetPipeline(pass, site.kernels[static_cast<size_t>(variant)]->pipeline.get());
+  wgpuComputePassEncoderSetPipeline(pass, site.kernels[static_cast<size_t>(kernel_index(variant))]->pipeline.get());
   wgpuComputePassEncoderSetBindGroup(pass, 1, site.group.get(), 0, nullptr);
   wgpuComputePassEncoderDispatchWorkgroups(pass, static_cast<uint32_t>(n_x), static_cast<uint32_t>(n_y), 1);
   timing_.mark(pass, site.name, variant);
@@ -225,7 +227,9 @@ void Stages::start_pass() {
   wgpuComputePassEncoderSetBindGroup(pass_.get(), 0, input_group_.get(), 0, nullptr);
 }
 
-void Stages::begin(int n_row, backend::TraceSink* trace, bool is_greedy) {
+void Stages::begin(int n_row, bool is_lone, backend::TraceSink* trace, bool is_greedy) {
+  is_planar_ = !takes_tiles(n_row);
+  is_lone_ = is_planar_ && is_lone;
   trace_ = trace;
   is_greedy_ = is_greedy;
   status_ = {};
@@ -260,7 +264,7 @@ Result<std::vector<uint32_t>> Stages::fetch(const Buffer& from, int64_t n_word) 
 }
 
 void Stages::tap(backend::Tap tap, int layer, const Buffer& from, int64_t n_row, int64_t width, int64_t stride,
-                 int64_t first) {
+                 int64_t first, bool is_planar) {
   if (!wants(tap) || !status_) return;
   if (stride == 0) stride = width;
   const auto words = fetch(from, n_row * stride);
@@ -269,7 +273,8 @@ void Stages::tap(backend::Tap tap, int layer, const Buffer& from, int64_t n_row,
   std::vector<int32_t> ids;
   for (int64_t r = 0; r < n_row; ++r) {
     for (int64_t i = 0; i < width; ++i) {
-      const uint32_t word = (*words)[static_cast<size_t>(r * stride + first + i)];
+      const int64_t column = is_planar ? 4 * (i / 4 % 8 * (width / kUnit) + i / kUnit) + i % 4 : i;
+      const uint32_t word = (*words)[static_cast<size_t>(r * stride + first + column)];
       if (backend::tap_info(tap).is_ids)
         ids.push_back(static_cast<int32_t>(word));
       else

@@ -46,6 +46,7 @@ struct Buffers {
   Buffer ffn;         // [max_row, d_model]
   Buffer head_in;     // [max_output, d_model]
   Buffer logits;      // [max_output, n_vocab]
+  Buffer candidates;  // [max_output, 64] of key and id, kernels/largest.wgsl
   Buffer tokens;      // [max_output] u32
   Buffer last_token;  // [max_sequence] i32
 };
@@ -66,7 +67,8 @@ class Stages {
   // Room for that many outputs and words of input; what was recorded for the old ones goes.
   Status reserve(int n_output, size_t n_word);
 
-  void begin(int n_row, backend::TraceSink* trace, bool is_greedy);
+  // `is_lone`: each row is alone in its sequence.
+  void begin(int n_row, bool is_lone, backend::TraceSink* trace, bool is_greedy);
   void embed(const model::Model& model, const model::Shape& shape);
   void attn_in(const model::LayerSpec& layer, const model::Shape& shape);
   void attn(const model::LayerSpec& layer, const model::Shape& shape);
@@ -92,7 +94,7 @@ class Stages {
     std::string_view name;
     BindGroup group;
     std::string uses;
-    std::array<const Kernel*, 32> kernels = {};
+    std::array<const Kernel*, 64> kernels = {};
   };
   using SiteId = std::tuple<std::string_view, int, int>;  // name, layer, part
 
@@ -107,29 +109,53 @@ class Stages {
   Site* site(const SiteId& id, std::string_view uses, std::span<const Range> ranges);
   template <typename MakeRecipe>
   void launch(Site* site, int variant, MakeRecipe&& recipe, int64_t n_x, int64_t n_y);
+  // A variant has a kernel for each way in which rows lie.
+  int kernel_index(int variant) const { return 2 * variant + (is_planar_ ? 1 : 0); }
   void record(Site& site, int variant, int64_t n_x, int64_t n_y);
   void make_kernel(Site& site, int variant, const Recipe& recipe);
   // 256 bytes of uniforms with those words in front.
   Range uniforms(std::span<const uint32_t> words);
 
-  void normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row, bool of_outputs);
+  Site* find(const SiteId& id) {
+    const auto found = sites_.find(id);
+    return found == sites_.end() ? nullptr : &found->second;
+  }
+  // `to_planar`: how the rows of `to` lie; those of `from` lie as the step's.
+  void normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row, bool of_outputs,
+                 bool to_planar);
   void products(const Product& product);
   void one_product(const Product& product, std::span<const std::pair<const Tensor*, const Part*>> parts,
                    std::span<const uint32_t> first, int part_index);
+  Site* expert_site(bool is_gate, int layer, size_t part);
+  int64_t most_tiles(int n_row, int tile_rows) const;
+  void expert_tiles(bool is_gate, int layer, int n_row);
   void expert_products(bool is_gate, int layer, int n_row);
+  void choose_and_gate(int layer, int n_row);
+  void down_and_combine(int layer, int n_row);
+  void combine(int n_row);
+  void group_slots(int n_row, int tile_rows);
   // How many workgroups a row and head of attention are split over; 1: they are not.
   int attn_split(const model::Shape& shape) const;
-  bool groups_slots(int n_row) const { return n_row * config_.n_expert_used >= config_.n_expert; }
+  // Whether choices are listed by expert; else each is by itself, and the experts' kernels choose and combine.
+  bool groups_slots(int layer, int n_row) const {
+    return takes_tiles(n_row) || n_row * config_.n_expert_used >= config_.n_expert ||
+           weights_.layers[static_cast<size_t>(layer)].down_exps.parts.size() > 1;
+  }
   // Whether that many rows go through kernels/tile.wgsl.
   bool takes_tiles(int64_t n_row) const { return !is_exact_ && n_row > kFewRows; }
   TileShape tile_shape(int64_t n_row, int n_matrix) const;
-  TileShape expert_tile(int64_t n_row) const;
+  TileShape expert_tile(int64_t n_row, int n_matrix) const;
   int64_t order_at() const;  // in the words of b.tiles
 
   bool wants(backend::Tap tap) const { return trace_ != nullptr && trace_->wants(tap); }
   // Columns first .. first + width - 1 of rows of `stride`.
   void tap(backend::Tap tap, int layer, const Buffer& from, int64_t n_row, int64_t width, int64_t stride = 0,
-           int64_t first = 0);
+           int64_t first = 0, bool is_planar = false);
+  // Of rows that lie as the step's do.
+  void tap_placed(backend::Tap which, int layer, const Buffer& from, int64_t n_row, int64_t width) {
+    tap(which, layer, from, n_row, width, width, 0, is_planar_);
+  }
+  void tap_heads(int layer, int n_row);
   Result<std::vector<uint32_t>> fetch(const Buffer& from, int64_t n_word);
   void start_pass();
   void fail(Status status) {
@@ -149,6 +175,8 @@ class Stages {
   int64_t block_words_ = 0;  // of b.blocks
   uint64_t input_bytes_ = 0;
   bool is_greedy_ = false;
+  bool is_planar_ = false;  // how rows lie: common.wgsl
+  bool is_lone_ = false;
   backend::TraceSink* trace_ = nullptr;
   Status status_;
   Encoder encoder_;
@@ -181,7 +209,7 @@ int lanes_for(int64_t n_unit);
 template <typename MakeRecipe>
 void Stages::launch(Site* site, int variant, MakeRecipe&& recipe, int64_t n_x, int64_t n_y) {
   if (site == nullptr || !status_) return;
-  if (site->kernels[static_cast<size_t>(variant)] == nullptr) make_kernel(*site, variant, recipe());
+  if (site->kernels[static_cast<size_t>(kernel_index(variant))] == nullptr) make_kernel(*site, variant, recipe());
   record(*site, variant, n_x, n_y);
 }
 

@@ -145,17 +145,23 @@ uint64_t place(uint64_t& end, size_t n_value) {
 
 Status load_norms(Context& context, const model::Model& model, Norms& to) {
   uint64_t end = 0;
-  std::vector<std::pair<uint64_t, const std::vector<float>*>> all;
+  std::vector<std::pair<uint64_t, std::vector<float>>> all;
   const auto put = [&](const std::vector<float>& values) {
-    all.emplace_back(place(end, values.size()), &values);
+    all.emplace_back(place(end, values.size()), values);
     return all.back().first;
   };
+  const auto put_planar = [&](const std::vector<float>& values) {
+    std::vector<float> planes(values.size());
+    const size_t n_unit = values.size() / kUnit;
+    for (size_t i = 0; i < values.size(); ++i) planes[4 * (i / 4 % 8 * n_unit + i / kUnit) + i % 4] = values[i];
+    return put(planes);
+  };
   for (const model::LayerSpec& layer : model.layers)
-    to.layers.push_back({put(layer.attn_norm), put(layer.attn_q_norm), put(layer.attn_k_norm), put(layer.ffn_norm)});
+    to.layers.push_back({put(layer.attn_norm), put(layer.attn_q_norm), put(layer.attn_k_norm), put(layer.ffn_norm),
+                         put_planar(layer.attn_norm), put_planar(layer.ffn_norm)});
   to.output = put(model.output_norm);
   ASSIGN_OR_RETURN(to.buffer, context.make_buffer(end, kUsage, "norms"));
-  for (const auto& [at, values] : all)
-    context.write(to.buffer.get(), at, values->data(), values->size() * sizeof(float));
+  for (const auto& [at, values] : all) context.write(to.buffer.get(), at, values.data(), values.size() * sizeof(float));
   return {};
 }
 

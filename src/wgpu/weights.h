@@ -45,6 +45,7 @@ struct Norms {
   Buffer buffer;
   struct Layer {
     uint64_t attn, q, k, ffn;
+    uint64_t attn_planar, ffn_planar;  // in planes, as common.wgsl has them
   };
   std::vector<Layer> layers;
   uint64_t output = 0;

@@ -1,5 +1,5 @@
 // combine   y = sum_i w_i slot_out_i, in slot order; x = x + y
-//   slot_out: [n_row, N_USED, COLS] f32   weights: [n_row, N_USED] f32   x, y: [n_row, COLS] f32
+//   slot_out: [n_row, N_USED, COLS] f32   weights: [n_row, N_USED] f32   y: [n_row, COLS] f32   x: the same, placed
 //   launch: a thread an element; (COLS / 256, n_row)   sum: f32, fused, slot order; the residual is added in f32
 @group(1) @binding(0) var<storage, read> slot_out: array<f32>;
 @group(1) @binding(1) var<storage, read> weights: array<f32>;
@@ -16,5 +16,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     sum = fma(weights[slot], slot_out[slot * COLS + id.x], sum);
   }
   y[row * COLS + id.x] = sum;
-  x[row * COLS + id.x] = x[row * COLS + id.x] + sum;
+  let at = row * COLS + placed(id.x, COLS / 32u);
+  x[at] = x[at] + sum;
 }

@@ -27,6 +27,12 @@ fn rotation(row: u32, half_head: u32, i: u32) -> vec2<f32> {
   return vec2<f32>(bitcast<f32>(step_input[at]), bitcast<f32>(step_input[at + 1u]));
 }
 
+// Where a column lies in a row of so many units. Rows that product.wgsl and its like sum lie in planes, the first four columns
+// of every unit, then the next four: its neighbours take neighbouring units, and so read words side by side. In a step of
+// tiles they lie as they come.
+fn planar(column: u32, units: u32) -> u32 { return 4u * ((column / 4u) % 8u * units + column / 32u) + column % 4u; }
+fn placed(column: u32, units: u32) -> u32 { return select(column, planar(column, units), IS_PLANAR); }
+
 // A half's value with its denormals, which a GPU may flush in unpack2x16float.
 fn half_value(bits: u32) -> f32 {
   let sign = (bits & 0x8000u) << 16u;
@@ -42,6 +48,11 @@ fn order_key(value: f32) -> u32 {
   let is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
   let key = select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u && bits != 0x80000000u);  // -0 is 0
   return select(key, 0x007fffffu, is_nan);
+}
+
+// Of two pairs of key and id the one with the larger key, or the lower id.
+fn better(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  return select(a, b, b.x > a.x || (b.x == a.x && b.y < a.y));
 }
 
 // Four columns more of a row's product with a matrix.

@@ -1,6 +1,6 @@
 // Tiles of the slots that group.wgsl listed by expert, for tile.wgsl. A slot is a row's choice, row * k + i; site.first: the
 // first expert of the bound parts, and how many they have.
-@group(1) @binding(4) var<storage, read> tiles: array<u32>;
+@group(1) @binding(3) var<storage, read> tiles: array<u32>;
 
 fn tile_size(tile: u32) -> u32 {
   if (tile >= tiles[0]) { return 0u; }

@@ -1,5 +1,5 @@
 // merge   folds the blocks of attn.wgsl in order, as it does by itself where rows are many
-//   blocks: [n_row, N_HEAD, blocks] of o: [D_HEAD], then m, l and two words   a: [n_row, N_HEAD, D_HEAD] f32
+//   blocks: [n_row, N_HEAD, blocks] of o: [D_HEAD], then m, l and two words   a: [n_row, N_HEAD D_HEAD] f32, placed
 //   launch: 256 threads, a quarter of d_head of them at work; (n_head, n_row)   sum: f32, in order
 @group(1) @binding(0) var<storage, read> blocks: array<vec4<f32>>;
 @group(1) @binding(1) var<storage, read_write> a: array<vec4<f32>>;
@@ -25,5 +25,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     sum = fma(sum, vec4<f32>(old), o * new_);
     largest = next;
   }
-  a[(row * N_HEAD + group.x) * WORDS + thread] = sum / total;
+  a[row * N_HEAD * WORDS + placed(group.x * D_HEAD + 4u * thread, N_HEAD * D_HEAD / 32u) / 4u] = sum / total;
 }

@@ -1,5 +1,5 @@
 // norm   y = x * w / sqrt(mean x^2 + eps), of every row or of those that have an output
-//   x: [n_row, COLS] f32   w: [COLS] f32   y: [rows, COLS] f32
+//   x: [n_row, COLS] f32, placed   w: [COLS] f32   y: [rows, COLS] f32, in planes or not
 //   launch: 256 threads a row   shared: 1 KiB   sum: f32, 256 sums of every 256th element, then a tree
 @group(1) @binding(0) var<storage, read> x: array<f32>;
 @group(1) @binding(1) var<storage, read> norm: array<f32>;
@@ -20,5 +20,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   workgroupBarrier();
   let scale = 1.0 / sqrt(partial[0] / f32(COLS) + EPS);
-  for (var i = thread; i < COLS; i += 256u) { y[to + i] = x[source + i] * scale * norm[i]; }
+  for (var i = thread; i < COLS; i += 256u) {
+    let value = x[source + placed(i, COLS / 32u)] * scale * norm[i];
+    y[to + select(i, planar(i, COLS / 32u), TO_PLANAR)] = value;
+  }
 }

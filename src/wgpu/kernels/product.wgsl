@@ -1,8 +1,9 @@
 // product   y = W x, or y += W x, of up to three matrices (m) with one input, for T rows (t) of it at a time
-//   x: [n_row, COLS] f32   W: rows of UNITS units   y: [n_row, y_stride] f32
+//   or, if NORMS: h = x n / sqrt(mean x^2 + eps), y = W h   (what is repeated for n: once, or not at all)
+//   x, h: [n_row, COLS] f32 in planes   n: [COLS] the same   W: rows of UNITS units   y: [n_row, y_stride] f32
 //   launch: 256 threads, LANES of them share R outputs (r); (outputs / (256 R / LANES), rows / T)   shared: 1 KiB a row
-//   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree. A row's bits depend
-//   neither on T and R nor on other rows
+//   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree; squares the same way,
+//   and y is multiplied by the root at last. A row's bits depend neither on T and R nor on other rows
 //   cost: the weights once every T rows; x comes out of the cache, R outputs for each load
 struct Site {
   planes: array<vec4<u32>, 3>,  // of each matrix: where its planes begin
@@ -16,6 +17,18 @@ struct Site {
 const GROUP_OUTPUTS: u32 = 256u / LANES * R;
 
 var<workgroup> partial: array<f32, 256u * T>;
+
+fn add_lanes(lane: u32, thread: u32) {
+  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+    workgroupBarrier();
+    if (lane < stride) {
+      //@each t
+      partial[$tu * 256u + thread] += partial[$tu * 256u + thread + stride];
+      //@end
+    }
+  }
+  workgroupBarrier();
+}
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -42,6 +55,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   //@each r
   var sum$t_$r = 0.0;
   //@end
+  //@each n
+  var squares$t = 0.0;
+  //@end
   //@end
   //@each m
   if (which == $mu) {
@@ -54,9 +70,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         //@each r
         let v$r = part_$m(raw$r, $ju);
         //@end
+        //@each n
+        let n4 = norm[UNITS * $ju + unit];
+        //@end
         //@each t
         {
-          let x4 = x[at$t + 8u * unit + $ju];
+          var x4 = x[at$t + UNITS * $ju + unit];
+          //@each n
+          squares$t = add_product(x4, x4, squares$t);
+          x4 = x4 * n4;
+          //@end
           //@each r
           sum$t_$r = add_product(v$r, x4, sum$t_$r);
           //@end
@@ -67,29 +90,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
   //@end
+  //@each n
+  //@each t
+  partial[$tu * 256u + thread] = squares$t;
+  //@end
+  add_lanes(lane, thread);
+  //@each t
+  let scale$t = 1.0 / sqrt(partial[$tu * 256u + thread - lane] / f32(COLS) + EPS);
+  if (group.x == 0u && row0 + $tu < n_all) {
+    let to = (row0 + $tu) * (COLS / 4u);
+    for (var i = thread; i < COLS / 4u; i += 256u) { h[to + i] = x[to + i] * scale$t * norm[i]; }
+  }
+  //@end
+  workgroupBarrier();
+  //@end
   //@each r
   //@each t
   partial[$tu * 256u + thread] = sum$t_$r;
   //@end
-  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
-    workgroupBarrier();
-    if (lane < stride) {
-      //@each t
-      partial[$tu * 256u + thread] += partial[$tu * 256u + thread + stride];
-      //@end
-    }
-  }
+  add_lanes(lane, thread);
   if (lane == 0u && output + $ru < n_outputs) {
-    for (var t = 0u; t < T; t++) {
-      if (row0 + t < n_all) {
-        let to = (row0 + t) * site.outputs.w + site.first[which] + output + $ru;
-        if (ADDS) {
-          y[to] = y[to] + partial[t * 256u + thread];
-        } else {
-          y[to] = partial[t * 256u + thread];
-        }
-      }
+    let to = site.first[which] + output + $ru;
+    //@each t
+    if (row0 + $tu < n_all) {
+      var value = partial[$tu * 256u + thread];
+      //@each n
+      value = value * scale$t;
+      //@end
+      let at = (row0 + $tu) * site.outputs.w + select(to, planar(to, site.outputs.w / 32u), Y_PLANAR);
+      if (ADDS) { value = y[at] + value; }
+      y[at] = value;
     }
+    //@end
   }
   workgroupBarrier();
   //@end
