@@ -1,6 +1,7 @@
 // The CUDA backend: what a step needs is packed on the host and copied at once, then its kernels run, the ones of steps
-// that come again as a recorded graph; tokens come back behind them. One stream, in order, so two steps can be in flight
-// and share all buffers on the device.
+// that come again as a recorded graph. One stream, in order, so two steps can be in flight and share all buffers on the
+// device but for the ends: each brings its own input, on a second stream while the step before it runs, and the sampler
+// writes tokens where the host reads them. So from one step's last kernel to the next one's first nothing is copied.
 #include "backend/backend.h"
 
 #include <algorithm>
@@ -47,6 +48,7 @@ using Graph = std::unique_ptr<CUgraphExec_st, DestroyGraph>;
 struct GraphKey {
   StepPlan plan;
   SampleClass sample_class;
+  int slot;  // whose input and results it has
   auto operator<=>(const GraphKey&) const = default;
 };
 
@@ -73,7 +75,7 @@ InputLayout place_input(const StepPlan& plan) {
   return at;
 }
 
-constexpr size_t kMaxGraph = 96;  // recorded steps that are kept
+constexpr size_t kMaxGraph = 192;  // recorded steps that are kept, of both slots
 
 class CudaBackend final : public backend::Backend {
  public:
@@ -89,6 +91,7 @@ class CudaBackend final : public backend::Backend {
 
   ~CudaBackend() override {
     (void)cudaSetDevice(device_);
+    (void)cudaStreamSynchronize(upload_.get());
     (void)cudaStreamSynchronize(stream_.get());
   }
 
@@ -101,24 +104,27 @@ class CudaBackend final : public backend::Backend {
   Status wait(backend::Ticket ticket, backend::StepResult& out) override;
 
  private:
-  // A step between submit() and wait(), with the host's ends of its copies.
+  // A step between submit() and wait(), with what is its own at both ends.
   struct Slot {
     PinnedBuffer<uint8_t> input;
-    PinnedBuffer<uint8_t> output;
+    DeviceBuffer<uint8_t> device_input;
+    Event uploaded;
+    PinnedBuffer<SampleResult> results;  // the kernels write to it
+    PinnedBuffer<uint8_t> output;        // log-probabilities, then logits
     Event done;
     OutputPack pack;
     backend::Ticket ticket = 0;
   };
-  // The same for output: results, then log-probabilities, then logits.
   struct OutputLayout {
-    int64_t top, logits, n_byte;
+    int64_t logits, n_byte;  // log-probabilities begin at 0
   };
 
   StepPlan plan_of(const Batch& batch) const;
   Status reserve(const StepPlan& plan, int64_t input_bytes, int64_t output_bytes, Slot& slot);
   void write_input(const Batch& batch, const StepPlan& plan, const InputLayout& at, uint8_t* to) const;
   OutputLayout place_output(const OutputPack& pack) const;
-  void point_input(const InputLayout& at);
+  Status upload(Slot& slot, int64_t n_byte);
+  void point_ends(const InputLayout& at, const Slot& slot);
   Status copy_pages(const Batch& batch);
   Status run(const GraphKey& key, backend::TraceSink* trace);
   Status launch_all(const GraphKey& key, backend::TraceSink* trace);
@@ -132,10 +138,9 @@ class CudaBackend final : public backend::Backend {
   int n_multiprocessor_;
   std::unique_ptr<Weights> weights_;
   Stages stages_;
-  Stream stream_;
-  DeviceBuffer<uint8_t> workspace_, kv_, input_, sample_workspace_;
+  Stream stream_, upload_;
+  DeviceBuffer<uint8_t> workspace_, kv_, sample_workspace_;
   DeviceBuffer<float> logits_;
-  DeviceBuffer<SampleResult> results_;
   DeviceBuffer<TopEntry> top_;
   int max_output_ = 0;
   SampleBuffers sample_ = {};
@@ -154,6 +159,7 @@ class CudaBackend final : public backend::Backend {
 Status CudaBackend::allocate() {
   const model::Config& c = model_->config;
   ASSIGN_OR_RETURN(stream_, make_stream());
+  ASSIGN_OR_RETURN(upload_, make_stream());
   const int64_t n_byte = place_workspace(c, limits_.max_row, limits_.max_sequence, nullptr).n_byte;
   ASSIGN_OR_RETURN(workspace_, DeviceBuffer<uint8_t>::allocate(n_byte, "the values of a step"));
   stages_.b = place_workspace(c, limits_.max_row, limits_.max_sequence, workspace_.data()).buffers;
@@ -169,44 +175,44 @@ Status CudaBackend::allocate() {
   stages_.kv = {kv_.data(), limits_.kv.type, limits_.kv.n_page};
   // Attention reads whole spans of positions and throws away what is behind a sequence's end.
   RETURN_IF_ERROR(check(cudaMemsetAsync(kv_.data(), 0, static_cast<size_t>(kv_bytes), stream_.get()), "clearing"));
-  for (Slot& slot : slots_) {
-    ASSIGN_OR_RETURN(slot.done, make_event());
-  }
   StepPlan plan;
   plan.n_output = limits_.max_sequence;
-  RETURN_IF_ERROR(reserve(plan, int64_t{1} << 20, int64_t{1} << 16, slots_[0]));
+  for (Slot& slot : slots_) {
+    ASSIGN_OR_RETURN(slot.done, make_event());
+    ASSIGN_OR_RETURN(slot.uploaded, make_event());
+    RETURN_IF_ERROR(reserve(plan, int64_t{1} << 20, int64_t{1} << 16, slot));
+  }
   return check(cudaStreamSynchronize(stream_.get()), "clearing");
 }
 
 // Makes room for a step that is larger than any before it. What was recorded holds the old addresses, so it goes.
 Status CudaBackend::reserve(const StepPlan& plan, int64_t input_bytes, int64_t output_bytes, Slot& slot) {
   const model::Config& c = model_->config;
-  if (plan.n_output > max_output_ || input_bytes > input_.size()) {
+  const int64_t n = plan.n_output;
+  if (n > max_output_ || n > slot.results.size() || input_bytes > slot.device_input.size()) {
     RETURN_IF_ERROR(check(cudaStreamSynchronize(stream_.get()), "a step"));
     graphs_.clear();
   }
-  if (input_bytes > input_.size()) {
-    input_ = {};
-    ASSIGN_OR_RETURN(input_, DeviceBuffer<uint8_t>::allocate(input_bytes * 3 / 2, "a step's input"));
+  if (input_bytes > slot.device_input.size()) {
+    slot.device_input = {};
+    ASSIGN_OR_RETURN(slot.device_input, DeviceBuffer<uint8_t>::allocate(input_bytes * 3 / 2, "a step's input"));
+    ASSIGN_OR_RETURN(slot.input, PinnedBuffer<uint8_t>::allocate(slot.device_input.size(), "a step's input"));
   }
-  if (plan.n_output > max_output_) {
+  if (n > slot.results.size()) {
+    ASSIGN_OR_RETURN(slot.results, PinnedBuffer<SampleResult>::allocate(n, "tokens"));
+  }
+  if (n > max_output_) {
     max_output_ = 0;
     logits_ = {};
-    results_ = {};
     top_ = {};
     sample_workspace_ = {};
-    const int64_t n = plan.n_output;
     ASSIGN_OR_RETURN(logits_, DeviceBuffer<float>::allocate(n * c.n_vocab, fmt::format("the logits of {} rows", n)));
-    ASSIGN_OR_RETURN(results_, DeviceBuffer<SampleResult>::allocate(n, "tokens"));
     ASSIGN_OR_RETURN(top_, DeviceBuffer<TopEntry>::allocate(n * kMaxTop, "log-probabilities"));
     ASSIGN_OR_RETURN(sample_workspace_,
                      DeviceBuffer<uint8_t>::allocate(
                          static_cast<int64_t>(sample_workspace_bytes(plan.n_output, c.n_vocab)), "sampling"));
     max_output_ = plan.n_output;
     stages_.b.logits = logits_.data();
-  }
-  if (input_bytes > slot.input.size()) {
-    ASSIGN_OR_RETURN(slot.input, PinnedBuffer<uint8_t>::allocate(input_bytes * 3 / 2, "a step's input"));
   }
   if (output_bytes > slot.output.size()) {
     ASSIGN_OR_RETURN(slot.output, PinnedBuffer<uint8_t>::allocate(output_bytes * 3 / 2, "a step's results"));
@@ -273,8 +279,17 @@ void CudaBackend::write_input(const Batch& batch, const StepPlan& plan, const In
   }
 }
 
-void CudaBackend::point_input(const InputLayout& at) {
-  uint8_t* base = input_.data();
+// Beside the step before it, whose own input this is not.
+Status CudaBackend::upload(Slot& slot, int64_t n_byte) {
+  RETURN_IF_ERROR(check(cudaMemcpyAsync(slot.device_input.data(), slot.input.data(), static_cast<size_t>(n_byte),
+                                        cudaMemcpyHostToDevice, upload_.get()),
+                        "copying a step's input"));
+  RETURN_IF_ERROR(check(cudaEventRecord(slot.uploaded.get(), upload_.get()), "copying a step's input"));
+  return check(cudaStreamWaitEvent(stream_.get(), slot.uploaded.get()), "copying a step's input");
+}
+
+void CudaBackend::point_ends(const InputLayout& at, const Slot& slot) {
+  uint8_t* base = slot.device_input.data();
   StepInput& in = stages_.in;
   in.token = reinterpret_cast<int32_t*>(base + at.token);
   in.position = reinterpret_cast<int32_t*>(base + at.position);
@@ -284,7 +299,7 @@ void CudaBackend::point_input(const InputLayout& at) {
   in.pieces = reinterpret_cast<ChunkPiece*>(base + at.pieces);
   in.page_table = reinterpret_cast<int32_t*>(base + at.page_table);
   sample_ = {stages_.b.logits,     reinterpret_cast<const std::byte*>(base + at.outputs),
-             stages_.b.last_token, results_.data(),
+             stages_.b.last_token, slot.results.data(),
              top_.data(),          reinterpret_cast<std::byte*>(sample_workspace_.data())};
 }
 
@@ -342,25 +357,22 @@ Status CudaBackend::run(const GraphKey& key, backend::TraceSink* trace) {
 
 CudaBackend::OutputLayout CudaBackend::place_output(const OutputPack& pack) const {
   OutputLayout at = {};
-  at.top = (int64_t{sizeof(SampleResult)} * pack.n_output() + 15) / 16 * 16;
-  at.logits = (at.top + int64_t{sizeof(TopEntry)} * pack.max_logprob() * pack.n_output() + 15) / 16 * 16;
+  at.logits = (int64_t{sizeof(TopEntry)} * pack.max_logprob() * pack.n_output() + 15) / 16 * 16;
   at.n_byte = at.logits + int64_t{4} * model_->config.n_vocab * std::ssize(pack.logit_outputs());
   return at;
 }
 
+// What few steps ask for beside their tokens.
 Status CudaBackend::fetch_output(Slot& slot) {
   const OutputPack& pack = slot.pack;
   const OutputLayout at = place_output(pack);
   const auto n = static_cast<size_t>(pack.n_output());
   if (n == 0) return {};
   uint8_t* to = slot.output.data();
-  RETURN_IF_ERROR(
-      check(cudaMemcpyAsync(to, results_.data(), sizeof(SampleResult) * n, cudaMemcpyDeviceToHost, stream_.get()),
-            "copying tokens"));
   const size_t top_bytes = sizeof(TopEntry) * static_cast<size_t>(pack.max_logprob());
   if (top_bytes > 0)
-    RETURN_IF_ERROR(check(cudaMemcpy2DAsync(to + at.top, top_bytes, top_.data(), sizeof(TopEntry) * kMaxTop, top_bytes,
-                                            n, cudaMemcpyDeviceToHost, stream_.get()),
+    RETURN_IF_ERROR(check(cudaMemcpy2DAsync(to, top_bytes, top_.data(), sizeof(TopEntry) * kMaxTop, top_bytes, n,
+                                            cudaMemcpyDeviceToHost, stream_.get()),
                           "copying log-probabilities"));
   const size_t row_bytes = sizeof(float) * static_cast<size_t>(model_->config.n_vocab);
   uint8_t* row = to + at.logits;
@@ -377,9 +389,10 @@ Result<backend::Ticket> CudaBackend::submit(const Batch& batch, backend::TraceSi
   check_batch(batch, limits_, model_->config.n_vocab);
   CHECK(pending_.size() < slots_.size());
   RETURN_IF_ERROR(check(cudaSetDevice(device_), "choosing the device"));
-  Slot& slot = slots_[next_ticket_ % slots_.size()];
+  const size_t index = next_ticket_ % slots_.size();
+  Slot& slot = slots_[index];
   slot.pack = OutputPack(batch, model_->config.n_vocab);
-  const GraphKey key = {plan_of(batch), slot.pack.sample_class()};
+  const GraphKey key = {plan_of(batch), slot.pack.sample_class(), static_cast<int>(index)};
   const InputLayout at = place_input(key.plan);
   const int64_t input_bytes = at.outputs + static_cast<int64_t>(slot.pack.bytes());
   RETURN_IF_ERROR(reserve(key.plan, input_bytes, place_output(slot.pack).n_byte, slot));
@@ -387,10 +400,8 @@ Result<backend::Ticket> CudaBackend::submit(const Batch& batch, backend::TraceSi
   write_input(batch, key.plan, at, slot.input.data());
   slot.pack.write(batch, reinterpret_cast<std::byte*>(slot.input.data() + at.outputs));
   RETURN_IF_ERROR(copy_pages(batch));
-  RETURN_IF_ERROR(check(cudaMemcpyAsync(input_.data(), slot.input.data(), static_cast<size_t>(input_bytes),
-                                        cudaMemcpyHostToDevice, stream_.get()),
-                        "copying a step's input"));
-  point_input(at);
+  RETURN_IF_ERROR(upload(slot, input_bytes));
+  point_ends(at, slot);
   RETURN_IF_ERROR(run(key, trace));
   RETURN_IF_ERROR(fetch_output(slot));
   RETURN_IF_ERROR(check(cudaEventRecord(slot.done.get(), stream_.get()), "a step"));
@@ -407,8 +418,8 @@ Status CudaBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
   RETURN_IF_ERROR(check(cudaEventSynchronize(slot.done.get()), "a step"));
   const OutputLayout at = place_output(slot.pack);
   const uint8_t* from = slot.output.data();
-  slot.pack.unpack(reinterpret_cast<const SampleResult*>(from), reinterpret_cast<const TopEntry*>(from + at.top),
-                   slot.pack.max_logprob(), reinterpret_cast<const float*>(from + at.logits), out);
+  slot.pack.unpack(slot.results.data(), reinterpret_cast<const TopEntry*>(from), slot.pack.max_logprob(),
+                   reinterpret_cast<const float*>(from + at.logits), out);
   return {};
 }
 

@@ -44,6 +44,7 @@ __device__ Key largest_of(const float (&v)[kPerThread], int first) {
 //   mirrors: backend/sampling.cc (find_largest)
 __global__ void __launch_bounds__(kPartThreads) greedy_part(Launch p) {
   let_next_kernel_start();
+  wait_for_previous_kernel();
   const int chunk = static_cast<int>(blockIdx.x);
   const int row = static_cast<int>(blockIdx.y);
   const int tid = static_cast<int>(threadIdx.x);
@@ -176,6 +177,7 @@ __device__ void write_groups(const Launch& p, const float (&v)[kPerThread], int 
 //   mirrors: backend/sampling.cc (adjust, LogSoftmax)
 __global__ void __launch_bounds__(kPartThreads, 4) adjust_part(Launch p) {
   let_next_kernel_start();
+  wait_for_previous_kernel();
   const int chunk = static_cast<int>(blockIdx.x);
   const int row = static_cast<int>(blockIdx.y);
   const int tid = static_cast<int>(threadIdx.x);
@@ -264,10 +266,10 @@ cudaError_t sample(cudaStream_t stream, SampleClass sample_class, int n_output, 
   const auto first = greedy ? greedy_part : adjust_part;
   const auto second = greedy ? greedy_finish : finish;
   bool overlap = false;
-  cudaError_t status = can_overlap(second, overlap);
+  cudaError_t status = can_overlap(first, overlap);  // both are built alike
   const dim3 chunks(static_cast<unsigned>(launch.n_chunk), static_cast<unsigned>(n_output));
   const dim3 rows(static_cast<unsigned>(n_output));
-  if (status == cudaSuccess) status = enqueue(stream, first, chunks, kPartThreads, false, launch);
+  if (status == cudaSuccess) status = enqueue(stream, first, chunks, kPartThreads, overlap, launch);
   if (status == cudaSuccess)
     status = enqueue(stream, second, rows, greedy ? kGreedyThreads : kFinishThreads, overlap, launch);
   if (status != cudaSuccess || sample_class != SampleClass::kWide) return status;

@@ -73,7 +73,7 @@ struct SampleBuffers {
   const float* logits;     // [n_output, n_vocab], raw; only read
   const std::byte* block;  // OutputPack::write; its address may be baked into a graph, since all that varies lies in it
   int32_t* last_token;     // [max_sequence]; read (kFromLast) before any of them is written (kKeepLast)
-  SampleResult* results;   // [n_output]
+  SampleResult* results;   // [n_output]; may be the host's pinned memory, since it is only written
   TopEntry* top;           // [n_output, kMaxTop], the first n_logprob of each; may be null in SampleClass::kGreedy
   std::byte* workspace;    // sample_workspace_bytes; what it holds before is of no matter
 };
