@@ -73,13 +73,10 @@ __device__ __forceinline__ void gate_up_few_block(const GateUpFew& p, int expert
   put_sums(reduce[1][warp], sum_up);
   __syncthreads();
   const int i = threadIdx.x;
+  if (i >= 32) return;
+  const float g = sum_warps(reduce[0], static_cast<int>(blockDim.x / 32));
+  const float u = sum_warps(reduce[1], static_cast<int>(blockDim.x / 32));
   if (i >= 16 || o + i >= p.gate.rows) return;
-  float g = 0;
-  float u = 0;
-  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) {
-    g += reduce[0][w][i];
-    u += reduce[1][w][i];
-  }
   p.act[(int64_t{blockIdx.z} * gridDim.y + blockIdx.y) * p.gate.rows + o + i] = silu_times(g, u);
 }
 
@@ -180,9 +177,9 @@ __global__ void __launch_bounds__(32 * kMaxWarp, kMinBlocks) down_few_kernel(Dow
            [&]<class One>() { down_few_block<One, kUnits>(sum, p, carve_one(memory, p.k * p.down.cols)); });
   put_sums(reduce[threadIdx.x / 32], sum);
   __syncthreads();
+  if (i >= 32) return;
+  const float total = sum_warps(reduce, static_cast<int>(blockDim.x / 32));
   if (i >= 16) return;
-  float total = 0;
-  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) total += reduce[w][i];
   if (is_writer) {
     if (p.y != nullptr) p.y[at] = total;
     x += total;

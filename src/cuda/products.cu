@@ -112,9 +112,9 @@ __device__ __forceinline__ void one_block(const Part& part, const Source& source
   tile.multiply(sum, x, cols / 256, first);
   put_sums(reduce[warp], sum);
   __syncthreads();
+  if (o >= 32) return;
+  const float product = sum_warps(reduce, static_cast<int>(blockDim.x / 32));
   if (o >= 16) return;
-  float product = 0;
-  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) product += reduce[w][o];
   total = row + o < part.w.rows ? total + product : 0;
   if (row + o < part.w.rows) part.y[row + o] = total;
   if (squares.out != nullptr) put_squares(squares.out, tile_index, total);
@@ -129,22 +129,30 @@ __global__ void __launch_bounds__(32 * kMaxWarp, kMinBlocks)
   with_one(part.w.layout, [&]<class One>() { one_block<One, kUnits, kMaxWarp>(part, source, squares, memory); });
 }
 
-// One row against a matrix with many rows: a warp goes through all columns of a tile of 16, then to its next tile, and
-// always has the next block's weights under way. No warp waits for another.
+// One row against a matrix with many rows: the tiles are shared out evenly among the blocks, and a block's tiles, column
+// block by column block, among its warps, so that all end together. A warp always has the next weights under way and waits
+// for no other, but that a tile's parts are added up at the end where two or more warps have it.
 template <class One>
 __device__ __forceinline__ void one_many_block(const Part& part, const Source& source, const OneSquares& squares,
                                                int n_tile, unsigned char* memory) {
   __shared__ float scratch[kMaxOneWarp];
+  __shared__ float edges[kMaxOneWarp][2][16];  // of a warp: the tile that it ends, the tile that it begins
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
   const int cols = part.w.cols;
   const int n_block = cols / 256;
   const int n_warp = blockDim.x / 32;
-  const int stride = static_cast<int>(gridDim.x) * n_warp;
-  int at = static_cast<int>(blockIdx.x) * n_warp + warp;
-  int block = 0;
-  OneTile<One, 1> tile;
-  tile.load_one(0, part.w, int64_t{16} * at, part.w.rows - 1, 0);
+  const auto share = [](int64_t n, int i, int of) { return static_cast<int>(n * i / of); };
+  const int first_tile = share(n_tile, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x));
+  const int n_step =
+      (share(n_tile, static_cast<int>(blockIdx.x) + 1, static_cast<int>(gridDim.x)) - first_tile) * n_block;
+  const int begin = share(n_step, warp, n_warp);
+  const int end = share(n_step, warp + 1, n_warp);
+  const auto row_of = [&](int tile) { return int64_t{16} * (first_tile + tile); };
+  int tile = begin / n_block;
+  int block = begin % n_block;
+  OneTile<One, 1> now;
+  if (begin < end) now.load_one(0, part.w, row_of(tile), part.w.rows - 1, block);
   OneInput<kMaxOneUnits> input;
   const int first = warp * kMaxOneUnits;
   input.load_norm(source.norm, cols, first);
@@ -162,26 +170,41 @@ __device__ __forceinline__ void one_many_block(const Part& part, const Source& s
   input.put(x, cols, first, is_normed, scale, blockIdx.x == 0 ? source.tap : nullptr);
   __syncthreads();
   float sum[2] = {};
-  while (at < n_tile) {
-    const bool ends = block + 1 == n_block;
-    const int next_at = ends ? at + stride : at;
+  for (int at = begin; at < end; ++at) {
+    const bool ends_tile = block + 1 == n_block;
+    const int next_tile = ends_tile ? tile + 1 : tile;
+    const int next_block = ends_tile ? 0 : block + 1;
     OneTile<One, 1> next;
-    next.load_one(0, part.w, int64_t{16} * next_at, part.w.rows - 1, ends ? 0 : block + 1);
-    One::multiply(sum, tile.raw[0], x, block);
-    if (ends) {
+    if (at + 1 < end) next.load_one(0, part.w, row_of(next_tile), part.w.rows - 1, next_block);
+    One::multiply(sum, now.raw[0], x, block);
+    if (ends_tile || at + 1 == end) {
+      const bool begins_tile = at - block >= begin;
 #pragma unroll
       for (int r = 0; r < 2; ++r) {
         sum[r] += __shfl_xor_sync(kFullWarp, sum[r], 1);
         sum[r] += __shfl_xor_sync(kFullWarp, sum[r], 2);
-        const int64_t o = int64_t{16} * at + lane / 4 + 8 * r;
-        if (lane % 4 == 0 && o < part.w.rows) put(part, 0, o, sum[r]);
+        const int o = lane / 4 + 8 * r;
+        if (lane % 4 == 0) {
+          if (!ends_tile || !begins_tile)
+            edges[warp][begins_tile ? 1 : 0][o] = sum[r];
+          else if (row_of(tile) + o < part.w.rows)
+            put(part, 0, row_of(tile) + o, sum[r]);
+        }
         sum[r] = 0;
       }
     }
-    at = next_at;
-    block = ends ? 0 : block + 1;
-    tile = next;
+    tile = next_tile;
+    block = next_block;
+    now = next;
   }
+  __syncthreads();
+  // Who began a tile without ending it adds up the parts of those behind, in order.
+  const int last = end > begin ? (end - 1) / n_block : 0;
+  if (end <= begin || last * n_block < begin || end % n_block == 0 || lane >= 16) return;
+  float total = edges[warp][1][lane];
+  for (int w = warp + 1; w < n_warp && share(n_step, w, n_warp) < (last + 1) * n_block; ++w)
+    if (share(n_step, w, n_warp) < share(n_step, w + 1, n_warp)) total += edges[w][0][lane];
+  if (row_of(last) + lane < part.w.rows) put(part, 0, row_of(last) + lane, total);
 }
 
 __global__ void __launch_bounds__(256, 2) one_many_kernel(Part part, Source source, OneSquares squares, int n_tile) {

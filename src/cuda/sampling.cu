@@ -65,8 +65,9 @@ __global__ void __launch_bounds__(kPartThreads) greedy_part(Launch p) {
 constexpr int kGreedyThreads = 128;
 
 __global__ void __launch_bounds__(kGreedyThreads) greedy_finish(Launch p) {
-  wait_for_previous_kernel();
   const int row = static_cast<int>(blockIdx.x);
+  const SampleRequest r = p.request(row);  // of the step's input: no kernel writes it
+  wait_for_previous_kernel();
   const int tid = static_cast<int>(threadIdx.x);
   const Key* chunks = p.work.groups + static_cast<size_t>(row) * p.n_chunk;
   Key key = 0;
@@ -78,7 +79,7 @@ __global__ void __launch_bounds__(kGreedyThreads) greedy_finish(Launch p) {
   __syncthreads();
   if (tid != 0) return;
   for (int w = 1; w < kGreedyThreads / 32; ++w) key = larger(key, warps[w]);
-  write_result(p, row, p.request(row), key_token(key), {});
+  write_result(p, row, r, key_token(key), {});
 }
 
 __device__ float penalized(float logit, const SampleRequest& r, int n_output, bool in_prompt) {

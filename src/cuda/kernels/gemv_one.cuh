@@ -4,8 +4,8 @@
 //   x: [cols] f32, normalised on the way in where asked   W: quantized, layouts kQ4K, kQ6K, kQ8   y: f32
 //   launch: a warp has 16 weight rows and kUnits blocks of 256 columns; the warps of a block share the columns
 //   shared: x as two planes of int8 in the canonical order, its sums over 16 columns, a factor a block
-//   sum: exact integers over a sub-block of the weights; from there f32, block by block in a lane, then the quad, then warp
-//   by warp
+//   sum: exact integers over a sub-block of the weights; from there f32, block by block in a lane, then the quad, then every
+//   second warp, then both halves
 //   bound: only x is rounded, to 16 bits of its block's largest: at most that / 65024. The rest is f32
 //   cost: reads W once. 3 instructions expand 8 weights of Q4_K
 //
@@ -307,6 +307,19 @@ __device__ __forceinline__ void put_sums(float* to, float (&sum)[2]) {
     to[lane / 4] = sum[0];
     to[lane / 4 + 8] = sum[1];
   }
+}
+
+// An output's sum over a block's warps, in the first warp: two lanes an output, every second warp each. The bound is known
+// when this is compiled, so that all loads go out at once: it is the end of a chain that every other warp waits for.
+template <int kMaxWarp>
+__device__ __forceinline__ float sum_warps(const float (&sums)[kMaxWarp][16], int n_warp) {
+  const int o = threadIdx.x % 16;
+  const int half = threadIdx.x / 16;
+  float sum = 0;
+#pragma unroll
+  for (int w = 0; w < kMaxWarp; w += 2)
+    if (w + half < n_warp) sum += sums[w + half][o];
+  return sum + __shfl_xor_sync(kFullWarp, sum, 16);
 }
 
 // A warp's own blocks of x, first .. first + kUnits - 1, from their loads to shared memory: no warp waits for another.
