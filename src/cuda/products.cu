@@ -105,15 +105,18 @@ __device__ __forceinline__ void one_block(const Part& part, const Source& source
   float total = 0;
   if (part.residual && o < 16 && row + o < part.w.rows) total = __ldcg(part.y + row + o);
   const bool is_normed = source.norm != nullptr;
-  const float scale = is_normed ? rms_scale(sum_squares(squares.in, cols), cols, source.eps) : 1.0F;
+  const bool is_tapped = is_normed && source.tap != nullptr && blockIdx.x == 0;
+  float scale = 1;
+  if (is_normed && (warp == 0 || is_tapped)) scale = rms_scale(sum_squares(squares.in, cols), cols, source.eps);
+  if (is_tapped) input.write_normalised(source.tap, cols, first, scale);
   const OneRow x = carve_one(memory, cols);
-  input.put(x, cols, first, is_normed, scale, blockIdx.x == 0 ? source.tap : nullptr);
+  input.put(x, cols, first, is_normed);
   float sum[2] = {};
   tile.multiply(sum, x, cols / 256, first);
   put_sums(reduce[warp], sum);
   __syncthreads();
   if (o >= 32) return;
-  const float product = sum_warps(reduce, static_cast<int>(blockDim.x / 32));
+  const float product = sum_warps(reduce, static_cast<int>(blockDim.x / 32)) * scale;
   if (o >= 16) return;
   total = row + o < part.w.rows ? total + product : 0;
   if (row + o < part.w.rows) part.y[row + o] = total;
@@ -166,8 +169,9 @@ __device__ __forceinline__ void one_many_block(const Part& part, const Source& s
         squares.in != nullptr ? sum_squares(squares.in, cols) : block_sum(input.squares(cols, first), scratch, n_warp);
     scale = rms_scale(sum, cols, source.eps);
   }
+  if (is_normed && source.tap != nullptr && blockIdx.x == 0) input.write_normalised(source.tap, cols, first, scale);
   const OneRow x = carve_one(memory, cols);
-  input.put(x, cols, first, is_normed, scale, blockIdx.x == 0 ? source.tap : nullptr);
+  input.put(x, cols, first, is_normed);
   __syncthreads();
   float sum[2] = {};
   for (int at = begin; at < end; ++at) {
@@ -188,7 +192,7 @@ __device__ __forceinline__ void one_many_block(const Part& part, const Source& s
           if (!ends_tile || !begins_tile)
             edges[warp][begins_tile ? 1 : 0][o] = sum[r];
           else if (row_of(tile) + o < part.w.rows)
-            put(part, 0, row_of(tile) + o, sum[r]);
+            put(part, 0, row_of(tile) + o, sum[r] * scale);
         }
         sum[r] = 0;
       }
@@ -204,7 +208,7 @@ __device__ __forceinline__ void one_many_block(const Part& part, const Source& s
   float total = edges[warp][1][lane];
   for (int w = warp + 1; w < n_warp && share(n_step, w, n_warp) < (last + 1) * n_block; ++w)
     if (share(n_step, w, n_warp) < share(n_step, w + 1, n_warp)) total += edges[w][0][lane];
-  if (row_of(last) + lane < part.w.rows) put(part, 0, row_of(last) + lane, total);
+  if (row_of(last) + lane < part.w.rows) put(part, 0, row_of(last) + lane, total * scale);
 }
 
 __global__ void __launch_bounds__(256, 2) one_many_kernel(Part part, Source source, OneSquares squares, int n_tile) {

@@ -45,7 +45,11 @@ __global__ void __launch_bounds__(kRouteThread)
   const bool puts = e < d_model / 256 && threadIdx.x < 32;
   if (puts) input.load_norm(norm, d_model, e);
   grid_wait();
-  if (puts) input.load(x + r * d_model, d_model, e);
+  const OneRow row_out = rows.of(r, d_model);
+  if (puts) {
+    input.load(x + r * d_model, d_model, e);
+    input.put(row_out, d_model, e, true);
+  }
   float squares = 0;
   float dot = 0;
   for (int at = threadIdx.x, i = 0; at < n_four; at += kRouteThread, ++i) {
@@ -77,7 +81,10 @@ __global__ void __launch_bounds__(kRouteThread)
   }
   const float scale = rms_scale(squares, d_model, eps);
   if (threadIdx.x == 0) logits[r * n_expert + e] = dot * scale;
-  if (puts) input.put(rows.of(r, d_model), d_model, e, true, scale, h == nullptr ? nullptr : h + r * d_model);
+  if (!puts) return;
+  // The planes were put without the norm's scale, which goes into what the products are multiplied by.
+  if (h != nullptr) input.write_normalised(h + r * d_model, d_model, e, scale);
+  if (threadIdx.x == 0) row_out.inverse[e] *= scale;
 }
 
 // Prompts: 16 rows by 128 experts by a part of the columns a block; a thread has four rows of two experts. Who chooses adds

@@ -31,7 +31,7 @@ struct DecodeAttention {
 
 // q, this step's key and value; or the warps' sums and their factors.
 __host__ __device__ constexpr size_t decode_shared_bytes(int d_head) {
-  return sizeof(float) * kDecodeWarp * kDecodeGroup * (d_head + 3);
+  return sizeof(float) * kDecodeWarp * kDecodeGroup * (d_head + 2);
 }
 template <int kHead>
 struct DecodeShared {
@@ -312,41 +312,37 @@ __global__ void __launch_bounds__(kDecodeThread, 1) attend_decode_kernel(DecodeA
   }
   __syncthreads();
 
-  // Warps in order.
+  // A warp a head: lane w weighs what warp w left, then all lanes add up their dimensions, warps in order.
   float* partial = p.partial + (int64_t{row} * p.n_head + kv_head * group) * kMaxSplit * (kHead + 2);
-  float* keep = sums + kDecodeWarp * kDecodeGroup * (kHead + 2);  // [group][warp]
-  if (threadIdx.x < group) {
-    const int head = threadIdx.x;
-    float largest = -INFINITY;
-    for (int w = 0; w < n_live; ++w) largest = fmaxf(largest, sums[(w * kDecodeGroup + head) * (kHead + 2) + kHead]);
-    float total = 0;
-    for (int w = 0; w < n_live; ++w) {
-      const float* from = sums + (w * kDecodeGroup + head) * (kHead + 2) + kHead;
-      const float weight = exp2f(from[0] - largest);
-      keep[head * kDecodeWarp + w] = weight;
-      total += from[1] * weight;
-    }
-    inverse[head] = n_used == 1 ? 1.0F / total : 1.0F;
-    if (n_used > 1) {
-      partial[(head * kMaxSplit + split) * (kHead + 2) + kHead] = largest;
-      partial[(head * kMaxSplit + split) * (kHead + 2) + kHead + 1] = total;
-    }
-  }
-  __syncthreads();
   float* a = p.a + (int64_t{row} * p.n_head + kv_head * group) * kHead;
-  for (int i = threadIdx.x; i < group * kHead; i += kDecodeThread) {
-    const int head = i / kHead;
-    const int d = i % kHead;
-    const float* from = sums + head * (kHead + 2) + d;
-    const float* factors = keep + head * kDecodeWarp;
-    float value = 0;
-    if (n_live == kDecodeWarp) {
+  if (warp < group) {
+    const bool is_live = lane < n_live;
+    const float* from = sums + (lane % kDecodeWarp * kDecodeGroup + warp) * (kHead + 2) + kHead;
+    const float mine = is_live ? from[0] : -INFINITY;
+    const float largest = warp_max(mine);
+    const float weight = is_live ? exp2f(mine - largest) : 0.0F;
+    const float total = warp_sum(is_live ? from[1] * weight : 0.0F);
+    const float scale = n_used == 1 ? 1.0F / total : 1.0F;
+    float2 value[kHead / 64] = {};
 #pragma unroll
-      for (int w = 0; w < kDecodeWarp; ++w) value += from[w * kDecodeGroup * (kHead + 2)] * factors[w];
-    } else {
-      for (int w = 0; w < n_live; ++w) value += from[w * kDecodeGroup * (kHead + 2)] * factors[w];
+    for (int w = 0; w < kDecodeWarp; ++w) {
+      const float factor_w = __shfl_sync(kFullWarp, weight, w);
+      if (w >= n_live) continue;
+#pragma unroll
+      for (int j = 0; j < kHead / 64; ++j) {
+        const float2 part = *reinterpret_cast<const float2*>(sums + (w * kDecodeGroup + warp) * (kHead + 2) + 64 * j + 2 * lane);
+        value[j].x += part.x * factor_w;
+        value[j].y += part.y * factor_w;
+      }
     }
-    (n_used == 1 ? a[i] : partial[(head * kMaxSplit + split) * (kHead + 2) + d]) = value * inverse[head];
+    float* to = n_used == 1 ? a + warp * kHead : partial + (warp * kMaxSplit + split) * (kHead + 2);
+#pragma unroll
+    for (int j = 0; j < kHead / 64; ++j)
+      *reinterpret_cast<float2*>(to + 64 * j + 2 * lane) = {value[j].x * scale, value[j].y * scale};
+    if (n_used > 1 && lane == 0) {
+      to[kHead] = largest;
+      to[kHead + 1] = total;
+    }
   }
   if (n_used == 1) return;
 

@@ -1,7 +1,7 @@
 // Owns the products of one row: decoding a single sequence, where everything is latency and bytes.
 //
 //   y[o] = sum_k W[o, k] x[k]
-//   x: [cols] f32, normalised on the way in where asked   W: quantized, layouts kQ4K, kQ6K, kQ8   y: f32
+//   x: [cols] f32, normalised where asked: its weights on the way in, its scale at the end   W: quantized, layouts kQ4K, kQ6K, kQ8   y: f32
 //   launch: a warp has 16 weight rows and kUnits blocks of 256 columns; the warps of a block share the columns
 //   shared: x as two planes of int8 in the canonical order, its sums over 16 columns, a factor a block
 //   sum: exact integers over a sub-block of the weights; from there f32, block by block in a lane, then the quad, then every
@@ -348,21 +348,24 @@ struct OneInput {
       if (first + u < cols / 256) sum += sum_of_squares(x[u]);
     return sum;
   }
-  // Puts x, or rms_norm(x) with its scale, where this warp finds it.
-  __device__ __forceinline__ void put(const OneRow& row, int cols, int first, bool is_normed, float scale,
-                                      float* tap) const {
+  // Puts x, or x times the norm's weights, where this warp finds it. The norm's scale is one number for all of the row: it
+  // multiplies the products, and no warp waits for it before.
+  __device__ __forceinline__ void put(const OneRow& row, int cols, int first, bool is_normed) const {
+#pragma unroll
+    for (int u = 0; u < kUnits; ++u)
+      if (first + u < cols / 256) put_block(row, first + u, is_normed ? normalised(x[u], 1.0F, norm[u]) : x[u]);
+    __syncwarp();
+  }
+  // rms_norm(x), for a trace.
+  __device__ __forceinline__ void write_normalised(float* to, int cols, int first, float scale) const {
 #pragma unroll
     for (int u = 0; u < kUnits; ++u) {
       if (first + u >= cols / 256) break;
-      const Eight v = is_normed ? normalised(x[u], scale, norm[u]) : x[u];
-      if (tap != nullptr) {
-        auto* out = reinterpret_cast<float4*>(tap + 256 * (first + u) + first_column(threadIdx.x % 32));
-        out[0] = v.a;
-        out[1] = v.b;
-      }
-      put_block(row, first + u, v);
+      const Eight v = normalised(x[u], scale, norm[u]);
+      auto* out = reinterpret_cast<float4*>(to + 256 * (first + u) + first_column(threadIdx.x % 32));
+      out[0] = v.a;
+      out[1] = v.b;
     }
-    __syncwarp();
   }
 };
 
