@@ -20,7 +20,7 @@ constexpr bool kSanitized = false;
 #endif
 
 json::object golden_cases() {
-  std::ifstream file(TERCET_SOURCE_DIR "/tests/data/demo/reference.json", std::ios::binary);
+  std::ifstream file(TERCET_SOURCE_DIR "/contracts/data/demo/reference.json", std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   return json::parse(text).at("cases").as_object();
 }

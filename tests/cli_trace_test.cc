@@ -84,7 +84,7 @@ void expect_same_bytes(const json::object& seen, const trace::TraceFile& file) {
 }
 
 std::vector<float> golden_logits(const std::string& name) {
-  std::ifstream file(TERCET_SOURCE_DIR "/tests/data/demo/" + name + ".logits.f32", std::ios::binary);
+  std::ifstream file(TERCET_SOURCE_DIR "/contracts/data/demo/" + name + ".logits.f32", std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   std::vector<float> logits(bytes.size() / sizeof(float));
   std::memcpy(logits.data(), bytes.data(), logits.size() * sizeof(float));
@@ -98,7 +98,7 @@ void append_id(std::string& text, int64_t id) {
 
 // n tokens of the text that the gates run.
 std::string long_tokens(int n) {
-  std::ifstream file(TERCET_SOURCE_DIR "/tests/data/demo/long.ids");
+  std::ifstream file(TERCET_SOURCE_DIR "/contracts/data/demo/long.ids");
   std::string text;
   for (int id = 0; n > 0 && file >> id; --n) append_id(text, id);
   EXPECT_EQ(n, 0);

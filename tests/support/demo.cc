@@ -52,11 +52,11 @@ std::shared_ptr<const model::Model> demo_model() {
 
 const std::vector<GoldenCase>& golden_cases() {
   static const auto cases = [] {
-    const json::value root = json::parse(read_file(source_path("tests/data/demo/reference.json")));
+    const json::value root = json::parse(read_file(source_path("contracts/data/demo/reference.json")));
     std::vector<GoldenCase> all;
     for (const auto& [name, value] : root.at("cases").as_object()) {
       GoldenCase golden{std::string(name), ids_of(value.at("ids")), ids_of(value.at("greedy_ids")), {}};
-      const std::string bytes = read_file(source_path("tests/data/demo/" + golden.name + ".logits.f32"));
+      const std::string bytes = read_file(source_path("contracts/data/demo/" + golden.name + ".logits.f32"));
       golden.logits.resize(bytes.size() / sizeof(float));
       std::memcpy(golden.logits.data(), bytes.data(), golden.logits.size() * sizeof(float));
       all.push_back(std::move(golden));
@@ -148,9 +148,9 @@ std::vector<TokenId> run_greedy(backend::Backend& backend, std::span<const Token
 }
 
 std::vector<TokenId> long_prompt(int n) {
-  std::ifstream file(source_path("tests/data/demo/long.ids"));
+  std::ifstream file(source_path("contracts/data/demo/long.ids"));
   std::vector<TokenId> ids{std::istream_iterator<TokenId>(file), {}};
-  if (static_cast<int>(ids.size()) < n) give_up("tests/data/demo/long.ids is too short");
+  if (static_cast<int>(ids.size()) < n) give_up("contracts/data/demo/long.ids is too short");
   ids.resize(static_cast<size_t>(n));
   return ids;
 }

@@ -43,7 +43,7 @@ std::vector<float> run_prompt(backend::Backend& backend, std::span<const TokenId
 // n greedy tokens after a prompt, two steps in flight.
 std::vector<TokenId> run_greedy(backend::Backend& backend, std::span<const TokenId> ids, int n);
 
-// The first n token ids of a shipped Python text, in the demo's vocabulary (tests/data/demo/long.ids).
+// The first n token ids of a shipped Python text, in the demo's vocabulary (contracts/data/demo/long.ids).
 std::vector<TokenId> long_prompt(int n);
 
 // Fewer rounds where every access is checked.
