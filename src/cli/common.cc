@@ -3,6 +3,7 @@
 #include <array>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "base/cpu_info.h"
 #include "base/log.h"
@@ -60,19 +61,41 @@ Status finish_common_options(const CLI::App& app, Common& common) {
   return init_log(common.quiet && !is_flag(app, app.get_option("--log-level")) ? "error" : common.log_level);
 }
 
-Result<std::string> demo_model_path() {
+namespace {
+
+// The first of the places, relative to the program's folder, that is there; empty if none is.
+template <typename Places>
+std::string find_beside(const Places& places) {
   std::error_code failed;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", failed);
-  if (!failed) {
-    const auto folder = program.parent_path();
-    // Installed; then build/tercet and build/asan/tercet in the source tree.
-    for (const char* place : {"../share/tercet/models", "../share/tercet", "../models", "../../models"}) {
-      const auto path = folder / place / kDemoModel;
-      if (std::filesystem::is_regular_file(path, failed)) return path.lexically_normal().string();
-    }
+  if (failed) return "";
+  for (const std::string& place : places) {
+    const auto path = program.parent_path() / place;
+    if (std::filesystem::exists(path, failed)) return path.lexically_normal().string();
   }
+  return "";
+}
+
+}  // namespace
+
+Result<std::string> demo_model_path() {
+  std::vector<std::string> places;
+  // Installed; then build/tercet and build/asan/tercet in the source tree.
+  for (const char* place : {"../share/tercet/models/", "../share/tercet/", "../models/", "../../models/"})
+    places.push_back(std::string(place) + std::string(kDemoModel));
+  std::string path = find_beside(places);
+  if (!path.empty()) return path;
   return with_hint(error(Code::kNotFound, "the demo model: no {} beside the program, want a model", kDemoModel),
                    "name a GGUF file: -m FILE, or TERCET_MODEL=FILE");
+}
+
+Result<std::string> contracts_path() {
+  std::string path =
+      find_beside(std::vector<std::string>{"../share/tercet/contracts", "../contracts", "../../contracts"});
+  if (!path.empty()) return path;
+  return with_hint(
+      error(Code::kNotFound, "the contracts: no folder 'contracts' beside the program, want those that ship"),
+      "name one: --contract FILE");
 }
 
 Result<std::string> model_path(const Common& common) {

@@ -39,6 +39,8 @@ Status finish_common_options(const CLI::App& app, Common& common);
 // The model that ships with the program, looked for beside it: where an installation puts it, and where a build in the
 // source tree finds it. Errors: kNotFound, with -m as the hint.
 Result<std::string> demo_model_path();
+// The contracts that ship with the program, a folder beside it as the demo model is. Errors: kNotFound.
+Result<std::string> contracts_path();
 // -m, or the demo model.
 Result<std::string> model_path(const Common& common);
 

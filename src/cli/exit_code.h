@@ -6,8 +6,10 @@
 namespace tercet::cli {
 
 inline constexpr int kDone = 0;
-inline constexpr int kFailed = 1;      // device, memory, I/O
-inline constexpr int kWrongInput = 2;  // a flag, a file, a prompt
+inline constexpr int kFailed = 1;       // device, memory, I/O
+inline constexpr int kWrongInput = 2;   // a flag, a file, a prompt
+inline constexpr int kFalsified = 3;    // a contract was falsified
+inline constexpr int kIncomplete = 77;  // `contract run`: no such device or model here
 
 constexpr int exit_code(Code code) {
   switch (code) {

@@ -21,7 +21,7 @@
 namespace tercet::cli {
 namespace {
 
-constexpr std::array kVerbs = {&kRun, &kServe, &kInspect, &kTokenize, &kTrace, &kBench, &kDevices};
+constexpr std::array kVerbs = {&kRun, &kServe, &kInspect, &kTokenize, &kTrace, &kBench, &kDevices, &kContract};
 
 std::string program_help() {
   std::string text =

@@ -30,5 +30,6 @@ extern const Verb kTokenize;
 extern const Verb kTrace;
 extern const Verb kBench;
 extern const Verb kDevices;
+extern const Verb kContract;
 
 }  // namespace tercet::cli

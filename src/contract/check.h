@@ -19,7 +19,7 @@
 namespace tercet::contract {
 
 struct Figure {
-  std::string name;                              // one of the check's
+  std::string name;                             // one of the check's
   std::optional<backend::Precision> precision;  // of the backend, where there are several
   double value = 0;
   std::string where;  // what it was the worst of: a tap, a position, a format
@@ -58,13 +58,13 @@ struct Subject {
 // What all checks of a run share.
 struct World {
   std::shared_ptr<const model::Model> model;
-  const tokenizer::Tokenizer* tokenizer = nullptr;   // null: the file has no vocabulary
-  const backend::Factory* yardstick = nullptr;       // `cpu`, whose exact mode stands for ref where ref is too slow
-  std::string data_folder;                           // where the contracts lie, with their texts and stored logits
-  bool is_long = false;                              // take the time that it takes
+  const tokenizer::Tokenizer* tokenizer = nullptr;  // null: the file has no vocabulary
+  const backend::Factory* yardstick = nullptr;      // `cpu`, whose exact mode stands for ref where ref is too slow
+  std::string data_folder;                          // where the contracts lie, with their texts and stored logits
+  bool is_long = false;                             // take the time that it takes
   int n_thread = 1;
-  std::function<void(std::string_view)> progress;    // what is being done; may be empty
-  std::function<bool()> is_cancelled;                // may be empty
+  std::function<void(std::string_view)> progress;  // what is being done; may be empty
+  std::function<bool()> is_cancelled;              // may be empty
 
   void say(std::string_view what) const {
     if (progress) progress(what);
@@ -86,7 +86,7 @@ struct Context {
 
 struct Check {
   std::string_view name;
-  bool on_backend;                           // whether it has a subject
+  bool on_backend;  // whether it has a subject
   std::span<const std::string_view> figures;
   // Errors are of the machine (no memory, a lost device): the row is then falsified with the message.
   Result<Evidence> (*run)(const Context& context);

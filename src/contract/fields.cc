@@ -41,8 +41,7 @@ const Node* Fields::find(std::string_view key, Need need) {
     is_known_[i] = true;
     return &node_.items[i];
   }
-  if (need == Need::kRequired)
-    report(Rule::kMissingField, node_.at, fmt::format("{}: no '{}', want it", what_, key));
+  if (need == Need::kRequired) report(Rule::kMissingField, node_.at, fmt::format("{}: no '{}', want it", what_, key));
   return nullptr;
 }
 
@@ -76,7 +75,7 @@ std::optional<double> Fields::number(std::string_view key) {
     return value;
   report(Rule::kType, node->at,
          fmt::format("{}: '{}' is {}, want a number", what_, key,
-                     node->kind == Node::Kind::kScalar ? "'" + printable(node->text) + "'"
+                     node->kind == Node::Kind::kScalar ? fmt::format("'{}'", printable(node->text))
                                                        : std::string(kind_name(node->kind))));
   return {};
 }
@@ -89,7 +88,8 @@ const Node* Fields::find_list(std::string_view key, Need need) {
     return nullptr;
   }
   if (node->items.empty() && need == Need::kOptional)
-    report(Rule::kEmptyList, node->at, fmt::format("{}: '{}' is empty, want something in it or no such key", what_, key));
+    report(Rule::kEmptyList, node->at,
+           fmt::format("{}: '{}' is empty, want something in it or no such key", what_, key));
   return node;
 }
 

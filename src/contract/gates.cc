@@ -152,8 +152,7 @@ void Candidate::list_taps() {
   };
   std::map<std::pair<int, Tap>, TapError> sorted;
   for (const auto& [key, verdict] : local_.verdicts()) {
-    const double l2 =
-        verdict.failed ? std::numeric_limits<double>::quiet_NaN() : verdict.worst.relative_l2;
+    const double l2 = verdict.failed ? std::numeric_limits<double>::quiet_NaN() : verdict.worst.relative_l2;
     sorted[when(key)] = {trace::tensor_name(key.first, key.second), l2};
   }
   for (auto& [key, tap] : sorted) figures_.taps.push_back(std::move(tap));

@@ -45,9 +45,9 @@ struct GateFigures {
   double near_ties = 0;         // share of positions where that error may change the top of independent normal logits
   double flipped_rows = 0;      // share of positions where in some layer the two chose different experts
 
-  std::vector<double> kl;                 // at each position
-  std::vector<int64_t> use, use_of_ref;   // [n_layer, n_expert]: rows that chose it
-  std::vector<float> last, last_of_ref;   // logits of the last position
+  std::vector<double> kl;                // at each position
+  std::vector<int64_t> use, use_of_ref;  // [n_layer, n_expert]: rows that chose it
+  std::vector<float> last, last_of_ref;  // logits of the last position
 };
 
 // Runs the prompt in steps of n_row through the backend in each precision, and through ref. Errors: the backends', and

@@ -17,8 +17,7 @@ namespace {
 Amendment read_amendment(Fields& in) {
   Amendment out{in.name("version"), in.text("summary"), {}};
   in.each("alternatives", "alternative", Need::kOptional, [&](Fields& a) {
-    out.alternatives.push_back(
-        {a.text("name"), a.choice("verdict", {"chosen", "rejected"}).text, a.text("reason")});
+    out.alternatives.push_back({a.text("name"), a.choice("verdict", {"chosen", "rejected"}).text, a.text("reason")});
   });
   return out;
 }
@@ -70,11 +69,9 @@ Contract read_contract(Fields& in) {
   out.prefix = in.name("prefix");
   out.backends = in.names("backends", Need::kOptional);
   out.parity = in.name("parity", Need::kOptional);
-  in.each("references", "reference", Need::kRequired, [&](Fields& r) {
-    out.references.push_back({r.name("id"), r.text("title"), r.text("where")});
-  });
-  in.each("amendments", "amendment", Need::kRequired,
-          [&](Fields& a) { out.amendments.push_back(read_amendment(a)); });
+  in.each("references", "reference", Need::kRequired,
+          [&](Fields& r) { out.references.push_back({r.name("id"), r.text("title"), r.text("where")}); });
+  in.each("amendments", "amendment", Need::kRequired, [&](Fields& a) { out.amendments.push_back(read_amendment(a)); });
   in.each("blockers", "blocker", Need::kOptional, [&](Fields& b) {
     out.blockers.push_back({b.name("id"), b.name("raised_in"), b.text("summary"), b.text("outcome")});
   });
@@ -86,8 +83,7 @@ Contract read_contract(Fields& in) {
     out.stages.push_back({s.name("id"), s.text("title"), s.choice("state", {"done", "superseded", "planned"}),
                           s.text("note", Need::kOptional), s.names("tests", Need::kOptional)});
   });
-  in.each("falsifiers", "falsifier", Need::kRequired,
-          [&](Fields& f) { out.falsifiers.push_back(read_falsifier(f)); });
+  in.each("falsifiers", "falsifier", Need::kRequired, [&](Fields& f) { out.falsifiers.push_back(read_falsifier(f)); });
   return out;
 }
 

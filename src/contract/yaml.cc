@@ -104,9 +104,7 @@ std::string_view kind_name(Node::Kind kind) {
 }
 
 tl::expected<Node, YamlError> parse_yaml(std::string_view text) {
-  const auto fail = [](Mark at, std::string message) {
-    return tl::make_unexpected(YamlError{at, std::move(message)});
-  };
+  const auto fail = [](Mark at, std::string message) { return tl::make_unexpected(YamlError{at, std::move(message)}); };
   if (text.size() > kMaxYamlBytes)
     return fail({}, fmt::format("{} bytes, want at most {}", text.size(), kMaxYamlBytes));
   if (!is_utf8(text)) return fail({}, "bytes that are no UTF-8, want text");

@@ -49,7 +49,9 @@ TEST(Yaml, RefusesWhatIsTooLarge) {
 }
 
 TEST(Yaml, RefusesWhatIsTooDeep) {
-  const auto deep = [](int n) { return std::string(static_cast<size_t>(n), '[') + std::string(static_cast<size_t>(n), ']'); };
+  const auto deep = [](int n) {
+    return std::string(static_cast<size_t>(n), '[') + std::string(static_cast<size_t>(n), ']');
+  };
   EXPECT_TRUE(parse_yaml(deep(kMaxYamlDepth)));
   expect_refused(deep(kMaxYamlDepth + 1), "a nesting of more than");
   for (const int n : {1000, 100'000}) {
@@ -78,7 +80,8 @@ TEST(Yaml, RefusesWhatNoContractNeeds) {
 
 // No input crashes the parser: cut anywhere, with any byte changed.
 TEST(Yaml, SurvivesWhatIsMangled) {
-  const std::string text = "contract: x\nlist:\n  - id: a\n    n: 1.5e3\n    t: >-\n      folded \"text\"\n  - {b: [1, 'q']}\n";
+  const std::string text =
+      "contract: x\nlist:\n  - id: a\n    n: 1.5e3\n    t: >-\n      folded \"text\"\n  - {b: [1, 'q']}\n";
   for (size_t cut = 0; cut <= text.size(); ++cut) (void)parse_yaml(text.substr(0, cut));
   for (size_t at = 0; at < text.size(); ++at) {
     for (const char c : std::string_view("[{&*!|>%@`\"'#:-?,\n\t\x01\x7f\xc3")) {

@@ -23,7 +23,7 @@ TEST_P(Gates, ALongTextOnTheDemo) {
     expect_stage_local(figures, wanted);
     expect_routing_forced(figures, wanted);
     expect_free_running(figures, wanted);
-    std::cout << figures << "\n";
+    std::cout << describe(figures) << "\n";
   }
 }
 
@@ -98,7 +98,7 @@ TEST_P(GatesOnNoise, EveryPosition) {
     expect_stage_local(figures, wanted);
     expect_routing_forced(figures, wanted);
     expect_free_running_on_noise(figures, wanted);
-    std::cout << figures << "\n";
+    std::cout << describe(figures) << "\n";
   }
 }
 

@@ -22,7 +22,8 @@ std::string broken_measure() {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> ones = {1, 1}, bad = {1, nan}, zero = {0, 0}, three = {1, 1, 1}, turned = {1, -1};
   if (trace::measure(ones, bad) || trace::measure(bad, ones)) return "the cosine takes a NaN, want it refused";
-  if (trace::measure(zero, ones) || trace::measure(ones, zero)) return "the cosine takes a zero vector, want it refused";
+  if (trace::measure(zero, ones) || trace::measure(ones, zero))
+    return "the cosine takes a zero vector, want it refused";
   if (trace::measure(ones, three)) return "the cosine takes unequal lengths, want them refused";
   const auto right_angle = trace::measure(ones, turned);
   if (!right_angle || std::abs(right_angle->cosine) > 1e-12) return "the cosine of a right angle is not 0";
