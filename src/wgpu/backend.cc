@@ -55,14 +55,6 @@ bool is_greedy(const Output& output) {
                              s.frequency_penalty == 0 && output.bias.empty() && output.mask.empty()));
 }
 
-// Whether each row is alone in its sequence.
-bool is_lone(const backend::Step& step) {
-  const auto rows = step.rows();  // grouped by sequence
-  for (size_t i = 1; i < rows.size(); ++i)
-    if (rows[i].sequence == rows[i - 1].sequence) return false;
-  return true;
-}
-
 class WgpuBackend final : public backend::Backend {
  public:
   WgpuBackend(std::shared_ptr<const model::Model> model, const backend::Limits& limits,
@@ -71,8 +63,8 @@ class WgpuBackend final : public backend::Backend {
         limits_(limits),
         context_(std::move(context)),
         weights_(std::move(weights)),
-        input_(model_->config.d_head, model_->config.rope_base),
         stages_(*context_, model_->config, *weights_, limits.kv.type == KvType::kF32),
+        input_(model_->config, stages_.attn_tile_queries()),
         last_token_(static_cast<size_t>(limits.max_sequence), -1) {}
   ~WgpuBackend() override { wgpuDevicePoll(context_->device(), 1, nullptr); }
 
@@ -110,8 +102,8 @@ class WgpuBackend final : public backend::Backend {
   backend::Limits limits_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Weights> weights_;
-  InputWriter input_;
   Stages stages_;
+  InputWriter input_;
   Buffer page_;  // one page on its way: a copy within a buffer goes through another
   std::array<Readback, 2> results_;
   std::deque<Pending> pending_;
@@ -182,7 +174,7 @@ Status WgpuBackend::record(Pending& pending) {
   int max_length = 1;
   for (const backend::Sequence& s : step.sequences()) max_length = std::max(max_length, int{s.length});
   const int n_row = static_cast<int>(step.rows().size());
-  stages_.begin(n_row, is_lone(step), pending.trace, pending.is_greedy);
+  stages_.begin(input_.shape(), pending.trace, pending.is_greedy);
   model::forward(stages_, *model_, {n_row, n_output, max_length});
   WGPUCommandEncoder encoder = stages_.end();
   RETURN_IF_ERROR(stages_.status());

@@ -1,6 +1,7 @@
 #include "wgpu/input.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <map>
@@ -22,13 +23,16 @@ enum Header {
   kRotations,
   kSamples,
   kBlocks,
+  kTiles,
   kHeaderWords = 16
 };
 
 }  // namespace
 
-InputWriter::InputWriter(int d_head, float rope_base) {
-  for (int i = 0; i < d_head / 2; ++i) frequency_.push_back(std::pow(double{rope_base}, -2.0 * i / d_head));
+InputWriter::InputWriter(const model::Config& config, int tile_queries)
+    : heads_a_key_(config.n_head / config.n_head_kv), tile_queries_(tile_queries) {
+  for (int i = 0; i < config.d_head / 2; ++i)
+    frequency_.push_back(std::pow(double{config.rope_base}, -2.0 * i / config.d_head));
 }
 
 uint32_t InputWriter::begin(int header_word) {
@@ -47,6 +51,31 @@ void InputWriter::write_rotations(const backend::Step& step) {
       words_.push_back(std::bit_cast<uint32_t>(static_cast<float>(std::sin(angle))));
     }
   }
+}
+
+// Sequences with one row come first; the others' rows, times the heads that share a key, are cut into tiles. The longest
+// come first, so that none is left alone at the end.
+void InputWriter::write_tiles(const backend::Step& step) {
+  const auto rows = step.rows();
+  shape_ = {.n_row = static_cast<int>(rows.size())};
+  std::vector<std::array<uint32_t, 3>> tiles;
+  for (size_t first = 0; first < rows.size();) {
+    size_t end = first + 1;
+    while (end < rows.size() && rows[end].sequence == rows[first].sequence) ++end;
+    const auto n_query = static_cast<int64_t>(end - first) * heads_a_key_;
+    if (end - first == 1 && tiles.empty()) {
+      ++shape_.n_lone;
+    } else {
+      for (int64_t query = 0; query < n_query; query += tile_queries_)
+        tiles.push_back(
+            {static_cast<uint32_t>(first), static_cast<uint32_t>(end - first), static_cast<uint32_t>(query)});
+    }
+    first = end;
+  }
+  shape_.n_tile = static_cast<int>(tiles.size());
+  begin(kTiles);
+  for (auto tile = tiles.rbegin(); tile != tiles.rend(); ++tile)
+    words_.insert(words_.end(), tile->begin(), tile->end());
 }
 
 const std::vector<uint32_t>& InputWriter::write(const backend::Step& step) {
@@ -84,6 +113,7 @@ const std::vector<uint32_t>& InputWriter::write(const backend::Step& step) {
     for (const backend::PageId page : s.pages) words_.push_back(static_cast<uint32_t>(page));
     words_.resize(words_.size() + stride - s.pages.size(), 0);
   }
+  write_tiles(step);
   write_rotations(step);
   return words_;
 }

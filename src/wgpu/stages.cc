@@ -227,14 +227,15 @@ void Stages::start_pass() {
   wgpuComputePassEncoderSetBindGroup(pass_.get(), 0, input_group_.get(), 0, nullptr);
 }
 
-void Stages::begin(int n_row, bool is_lone, backend::TraceSink* trace, bool is_greedy) {
-  is_planar_ = !takes_tiles(n_row);
-  is_lone_ = is_planar_ && is_lone;
+void Stages::begin(const StepShape& step, backend::TraceSink* trace, bool is_greedy) {
+  step_ = step;
+  is_planar_ = !takes_tiles(step.n_row);
+  is_lone_ = is_planar_ && step.n_lone == step.n_row;
   trace_ = trace;
   is_greedy_ = is_greedy;
   status_ = {};
   start_pass();
-  if (trace == nullptr) timing_.begin(pass_.get(), n_row);
+  if (trace == nullptr) timing_.begin(pass_.get(), step.n_row);
 }
 
 WGPUCommandEncoder Stages::end() {

@@ -56,6 +56,13 @@ struct Kv {
   std::vector<Buffer> keys, values;  // a layer: [n_page, n_head_kv, page_size, d_head]
 };
 
+// What kernels are chosen by.
+struct StepShape {
+  int n_row = 0;
+  int n_lone = 0;  // the first rows, each alone in its sequence
+  int n_tile = 0;  // of kernels/attn_tile.wgsl, for the others
+};
+
 class Stages {
  public:
   // `is_exact`: whatever a row's step holds, its sums have one order.
@@ -67,8 +74,7 @@ class Stages {
   // Room for that many outputs and words of input; what was recorded for the old ones goes.
   Status reserve(int n_output, size_t n_word);
 
-  // `is_lone`: each row is alone in its sequence.
-  void begin(int n_row, bool is_lone, backend::TraceSink* trace, bool is_greedy);
+  void begin(const StepShape& step, backend::TraceSink* trace, bool is_greedy);
   void embed(const model::Model& model, const model::Shape& shape);
   void attn_in(const model::LayerSpec& layer, const model::Shape& shape);
   void attn(const model::LayerSpec& layer, const model::Shape& shape);
@@ -81,6 +87,8 @@ class Stages {
   // After its submission.
   void submitted(WGPUSubmissionIndex submission) { timing_.collect(submission); }
 
+  // Queries a tile of kernels/attn_tile.wgsl.
+  int attn_tile_queries() const { return 16 * attn_tile_t(); }
   Status status() const { return status_; }
   Buffers b;
   Kv kv;
@@ -135,7 +143,10 @@ class Stages {
   void combine(int n_row);
   void group_slots(int n_row, int tile_rows);
   // How many workgroups a row and head of attention are split over; 1: they are not.
-  int attn_split(const model::Shape& shape) const;
+  int attn_split(int n_row, int max_length) const;
+  int attn_tile_t() const;
+  void attn_rows(int layer, int n_row, int max_length);
+  void attn_tiles(int layer);
   // Whether choices are listed by expert; else each is by itself, and the experts' kernels choose and combine.
   bool groups_slots(int layer, int n_row) const {
     return takes_tiles(n_row) || n_row * config_.n_expert_used >= config_.n_expert ||
@@ -176,7 +187,8 @@ class Stages {
   uint64_t input_bytes_ = 0;
   bool is_greedy_ = false;
   bool is_planar_ = false;  // how rows lie: common.wgsl
-  bool is_lone_ = false;
+  bool is_lone_ = false;    // each row is alone in its sequence, and few
+  StepShape step_;
   backend::TraceSink* trace_ = nullptr;
   Status status_;
   Encoder encoder_;

@@ -16,6 +16,11 @@ fn output_row(output: u32) -> u32 { return step_input[step_input[7] + output]; }
 fn samples(output: u32) -> bool { return step_input[step_input[10] + output] != 0u; }
 // Blocks of 64 positions in the longest sequence.
 fn n_block() -> u32 { return step_input[11]; }
+// A tile of attn_tile.wgsl: the first row of its sequence in the step, how many rows that has, the tile's first query.
+fn attn_tile(tile: u32) -> vec3<u32> {
+  let at = step_input[12] + 3u * tile;
+  return vec3<u32>(step_input[at], step_input[at + 1u], step_input[at + 2u]);
+}
 // The page that holds a position of the row's sequence.
 fn page_of(row: u32, position: u32) -> u32 {
   let sequence = step_input[step_input[6] + row];
