@@ -76,7 +76,7 @@ class AnswerSink {
 
   engine::Callbacks callbacks() {
     return {[this](const engine::TokenEvent& event) { on_token(event); },
-            [this](int n_done, int n_prompt) { on_progress(n_done, n_prompt); },
+            [this](const engine::Progress& progress) { on_progress(progress.n_done, progress.n_prompt); },
             [this](const engine::Finished& finished) { on_finish(finished); }};
   }
 

@@ -26,7 +26,8 @@ Engine::Engine(backend::Backend& backend, const tokenizer::Tokenizer* tokenizer,
     : backend_(backend),
       tokenizer_(tokenizer),
       limits_(limits_of(backend.limits(), options, tokenizer != nullptr)),
-      scheduler_(backend.limits(), options.max_active == 0 ? backend.limits().max_sequence : options.max_active) {}
+      scheduler_(backend.limits(), options.max_active == 0 ? backend.limits().max_sequence : options.max_active,
+                 options.prefix_cache) {}
 
 Engine::~Engine() {
   backend::StepResult dropped;
@@ -116,7 +117,7 @@ Result<bool> Engine::submit_next() {
   const StepBatch batch(parts);
   auto ticket = backend_.submit(batch.batch(), nullptr);
   if (!ticket) {
-    for (const Part& part : parts) scheduler_.complete(part);
+    for (const Part& part : parts) scheduler_.give_up(part);
     return tl::make_unexpected(std::move(ticket).error());
   }
   for (const Part& part : parts) {
@@ -157,7 +158,8 @@ void Engine::note_progress(const Part& part) {
   const int n_done = part.begin + part.n_row;
   if (sequence.n_output() > 0 || n_done > sequence.n_prompt) return;
   if (n_done == sequence.n_prompt) sequence.prompt_done_ms = sequence.clock.elapsed_ms();
-  if (sequence.callbacks.on_progress) sequence.callbacks.on_progress(n_done, sequence.n_prompt);
+  if (sequence.callbacks.on_progress) 
+    sequence.callbacks.on_progress({n_done, sequence.n_prompt, sequence.n_cached.value_or(0)});
   if (sequence.max_output == 0 && n_done == sequence.n_prompt) finish(sequence, FinishReason::kLength);
 }
 
@@ -189,7 +191,10 @@ void Engine::finish(Sequence& sequence, FinishReason reason, std::optional<Token
   finished.text = text;
   finished.stop_string = sequence.text.stop_string();
   if (error != nullptr) finished.error = *error;
-  finished.timings = {.n_prompt = sequence.n_prompt, .n_output = sequence.n_output(), .queue_ms = start};
+  finished.timings = {.n_prompt = sequence.n_prompt,
+                      .n_cached = sequence.n_cached.value_or(0),
+                      .n_output = sequence.n_output(),
+                      .queue_ms = start};
   if (sequence.prompt_done_ms) finished.timings.prompt_ms = *sequence.prompt_done_ms - start;
   if (sequence.first_token_ms) {
     finished.timings.first_token_ms = *sequence.first_token_ms;
@@ -205,7 +210,7 @@ void Engine::forget_if_gone(Sequence& sequence) {
 // Ends everything: what the device holds is lost, and steps in flight will never be known.
 tl::unexpected<Error> Engine::fail(Error error) {
   for (const InFlight& step : in_flight_)
-    for (const Part& part : step.parts) scheduler_.complete(part);
+    for (const Part& part : step.parts) scheduler_.give_up(part);
   in_flight_.clear();
   {
     const std::lock_guard lock(mutex_);
@@ -234,6 +239,8 @@ EngineStats Engine::stats() const {
   return {scheduler_.n_active(),
           scheduler_.n_waiting(),
           scheduler_.n_page_free(),
+          scheduler_.n_page_cached(),
+          scheduler_.n_evicted(),
           scheduler_.n_preempted(),
           static_cast<int>(in_flight_.size()),
           n_step_};

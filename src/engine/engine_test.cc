@@ -5,58 +5,10 @@
 #include <map>
 #include <random>
 
-#include "engine/fake_backend.h"
+#include "engine/engine_test_support.h"
 
 namespace tercet::engine {
 namespace {
-
-struct Answer {
-  std::vector<TokenId> tokens;
-  std::vector<std::pair<int, int>> progress;
-  std::optional<FinishReason> reason;
-  std::optional<Error> error;
-  Timings timings;
-  int n_finish = 0;
-};
-
-Callbacks into(Answer& answer) {
-  return {.on_token =
-              [&answer](const TokenEvent& event) {
-                EXPECT_EQ(event.index, static_cast<int>(answer.tokens.size()));
-                EXPECT_FALSE(answer.reason) << "a token after the end";
-                EXPECT_TRUE(event.text.empty()) << "text without a tokenizer";
-                answer.tokens.push_back(event.token);
-              },
-          .on_progress = [&answer](int n_done, int n_prompt) { answer.progress.emplace_back(n_done, n_prompt); },
-          .on_finish =
-              [&answer](const Finished& finished) {
-                ++answer.n_finish;
-                answer.reason = finished.reason;
-                answer.error = finished.error;
-                answer.timings = finished.timings;
-              }};
-}
-
-Request simple(std::vector<TokenId> prompt, int max_output) {
-  Request request;
-  request.prompt = std::move(prompt);
-  request.max_output = max_output;
-  return request;
-}
-
-std::vector<TokenId> count_up(int n) {
-  std::vector<TokenId> tokens(static_cast<size_t>(n));
-  for (int i = 0; i < n; ++i) tokens[static_cast<size_t>(i)] = i % 100;
-  return tokens;
-}
-
-void expect_clean(const FakeBackend& backend, const Engine& engine) {
-  EXPECT_TRUE(backend.violations.empty())
-      << backend.violations.size() << " violations, first: " << backend.violations.front();
-  const EngineStats stats = engine.stats();
-  EXPECT_EQ(stats.n_page_free, backend.limits().kv.n_page) << "pages leaked";
-  EXPECT_EQ(stats.n_active + stats.n_waiting + stats.n_in_flight, 0);
-}
 
 TEST(Engine, OneSequenceGoesOnWithTwoStepsInFlight) {
   FakeBackend backend({});

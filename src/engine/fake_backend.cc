@@ -77,6 +77,7 @@ void FakeBackend::expect(bool ok, std::string what) {
 
 FakeBackend::Seen FakeBackend::describe(const backend::Batch& batch) {
   Seen step;
+  step.copies.assign(batch.page_copies.begin(), batch.page_copies.end());
   for (const backend::Sequence& s : batch.sequences)
     step.groups.push_back({s.slot, -1, 0, false, {s.pages.begin(), s.pages.end()}, s.length});
   int32_t previous = -1;
@@ -100,9 +101,28 @@ FakeBackend::Seen FakeBackend::describe(const backend::Batch& batch) {
   return step;
 }
 
+bool FakeBackend::writes(const Seen::Group& group, backend::PageId page) const {
+  for (int i = group.begin / limits_.kv.page_size; i * limits_.kv.page_size < group.length; ++i)
+    if (group.pages[static_cast<size_t>(i)] == page) return true;
+  return false;
+}
+
+bool FakeBackend::writes(const Seen& step, backend::PageId page, const Seen::Group* but) const {
+  return std::any_of(step.groups.begin(), step.groups.end(), [&](const Seen::Group& group) {
+    return (but == nullptr || group.slot != but->slot) && writes(group, page);
+  });
+}
+
+bool FakeBackend::reads(const Seen& step, backend::PageId page, const Seen::Group* but) const {
+  return std::any_of(step.groups.begin(), step.groups.end(), [&](const Seen::Group& group) {
+    return (but == nullptr || group.slot != but->slot) &&
+           std::find(group.pages.begin(), group.pages.end(), page) != group.pages.end();
+  });
+}
+
+// Pages may be shared by those who read them; whoever writes to one has it alone, also of the steps in flight.
 void FakeBackend::check(const Seen& step) {
   std::set<int> slots;
-  std::set<backend::PageId> pages;
   int n_row = 0;
   bool saw_prefill = false;
   for (const Seen::Group& group : step.groups) {
@@ -114,25 +134,39 @@ void FakeBackend::check(const Seen& step) {
     expect(static_cast<int>(group.pages.size()) * limits_.kv.page_size >= group.length, "a page table is too short");
     for (const backend::PageId page : group.pages) {
       expect(page >= 0 && page < limits_.kv.n_page, "a page is out of range");
-      expect(pages.insert(page).second, "a page is used twice");
+      expect(std::count(group.pages.begin(), group.pages.end(), page) == 1, "a page is twice in a table");
+      expect(!writes(group, page) || !reads(step, page, &group), "a page that is written to is shared");
     }
     expect(!saw_prefill || group.n_row > 1 || !group.draws, "a decode row comes after prefill");
     saw_prefill = saw_prefill || group.n_row > 1;
   }
   expect(n_row > 0 && n_row <= limits_.max_row, "too many rows, or none");
+  for (const backend::PageCopy& copy : step.copies) {
+    expect(copy.from != copy.to && !writes(step, copy.from, nullptr), "a page is copied and written to");
+    expect(std::any_of(step.groups.begin(), step.groups.end(),
+                       [&](const Seen::Group& group) { return writes(group, copy.to); }),
+           "a page is copied for nobody");
+    for (const backend::PageCopy& other : step.copies)
+      expect(other.to != copy.from && (&other == &copy || other.to != copy.to), "copies depend on their order");
+  }
   for (const Pending& earlier : pending_) check_against(step, earlier.shape);
 }
 
 void FakeBackend::check_against(const Seen& step, const Seen& earlier) {
+  for (const backend::PageCopy& copy : step.copies) {
+    expect(!writes(earlier, copy.from, nullptr), "a page is copied while a step in flight writes to it");
+    expect(!reads(earlier, copy.to, nullptr), "a page is copied to while a step in flight uses it");
+  }
   for (const Seen::Group& now : step.groups) {
-    for (const Seen::Group& then : earlier.groups) {
-      if (now.slot == then.slot) {
-        expect(now.begin == then.length, "a slot was given away while a step in flight uses it");
-        continue;
-      }
-      for (const backend::PageId page : now.pages)
-        expect(std::find(then.pages.begin(), then.pages.end(), page) == then.pages.end(),
-               "a page was given away while a step in flight uses it");
+    for (const Seen::Group& then : earlier.groups)
+      expect(now.slot != then.slot || now.begin == then.length,
+             "a slot was given away while a step in flight uses it");
+    for (const backend::PageId page : now.pages) {
+      const bool is_written = writes(now, page) && reads(earlier, page, &now);
+      expect(!is_written && !writes(earlier, page, &now), "a page was given away while a step in flight uses it");
+      const bool is_source = std::any_of(earlier.copies.begin(), earlier.copies.end(),
+                                         [&](const backend::PageCopy& copy) { return copy.from == page; });
+      expect(!is_source || !writes(now, page), "a page is written to while a step in flight copies it");
     }
   }
 }
@@ -166,6 +200,9 @@ Status FakeBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
   expect(!pending_.empty() && pending_.front().ticket == ticket, "a step was waited for out of order");
   Pending step = std::move(pending_.front());
   pending_.pop_front();
+  const auto page_size = limits_.kv.page_size;
+  for (const backend::PageCopy& copy : step.shape.copies)
+    std::copy_n(memory_.begin() + copy.from * page_size, page_size, memory_.begin() + copy.to * page_size);
   std::vector<TokenId> used_last(step.rows.size(), -1);
   for (size_t i = 0; i < step.rows.size(); ++i) {
     backend::Row& row = step.rows[i];

@@ -45,6 +45,7 @@ class FakeBackend : public backend::Backend {
       int length;
     };
     std::vector<Group> groups;
+    std::vector<backend::PageCopy> copies;
   };
   std::vector<Seen> seen;
   std::vector<std::string> violations;  // of the seam's promises
@@ -64,6 +65,9 @@ class FakeBackend : public backend::Backend {
   Seen describe(const backend::Batch& batch);
   void check(const Seen& step);
   void check_against(const Seen& step, const Seen& earlier);
+  bool writes(const Seen::Group& group, backend::PageId page) const;
+  bool writes(const Seen& step, backend::PageId page, const Seen::Group* but) const;
+  bool reads(const Seen& step, backend::PageId page, const Seen::Group* but) const;
   TokenId& cell(const Seen::Group& group, int position);
   void expect(bool ok, std::string what);
 

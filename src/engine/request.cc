@@ -75,7 +75,7 @@ Status check_stop(const Request& request, bool has_text) {
 
 }  // namespace
 
-double Timings::prompt_tok_s() const { return prompt_ms > 0 ? 1000.0 * n_prompt / prompt_ms : 0.0; }
+double Timings::prompt_tok_s() const { return prompt_ms > 0 ? 1000.0 * (n_prompt - n_cached) / prompt_ms : 0.0; }
 
 double Timings::decode_tok_s() const {
   return n_output > 1 && decode_ms > 0 ? 1000.0 * (n_output - 1) / decode_ms : 0.0;

@@ -26,6 +26,8 @@ struct Request {
   int n_logprob = 0;              // most probable tokens to report with each token, 0..kMaxLogprob
   std::vector<std::string> stop;  // texts that end the answer and are not part of it
   bool ignore_eos = false;        // end tokens come out like any other and do not stop
+  std::string owner;              // whose it is: nobody is told, by speed or figures, what another owner asked
+  bool uses_cache = true;         // of the prefix cache, if the engine has one
 };
 
 inline constexpr int kMaxLogprob = 1000;
@@ -57,13 +59,21 @@ struct TokenEvent {
 // Wall-clock time in milliseconds.
 struct Timings {
   int n_prompt = 0;
+  int n_cached = 0;           // of the prompt, that the prefix cache had
   int n_output = 0;           // without the end token that stopped it
   double queue_ms = 0;        // from add() to the first rows that were sent
   double prompt_ms = 0;       // from there to the first token, or to the prompt's end if none was wanted
   double first_token_ms = 0;  // from add() to the first token; 0 if there was none
   double decode_ms = 0;       // from the first token to the end
-  double prompt_tok_s() const;
+  double prompt_tok_s() const;  // of those that were computed
   double decode_tok_s() const;  // of all tokens but the first; 0 if there are less than two
+};
+
+// How much of a prompt is there.
+struct Progress {
+  int n_done = 0;  // with what was cached
+  int n_prompt = 0;
+  int n_cached = 0;
 };
 
 struct Finished {
@@ -79,8 +89,7 @@ struct Finished {
 // Each may be empty. on_finish comes last and exactly once.
 struct Callbacks {
   std::function<void(const TokenEvent&)> on_token = {};
-  std::function<void(int n_done, int n_prompt)> on_progress =
-      {};  // of the prompt, after each step that took some of it
+  std::function<void(const Progress&)> on_progress = {};  // after each step that took some of the prompt
   std::function<void(const Finished&)> on_finish = {};
 };
 

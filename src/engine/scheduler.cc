@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -15,8 +16,12 @@ void insert_by_arrival(std::vector<Sequence*>& list, Sequence& sequence) {
 
 }  // namespace
 
-Scheduler::Scheduler(const backend::Limits& limits, int max_active)
-    : max_row_(limits.max_row), page_size_(limits.kv.page_size), pool_(limits.kv.n_page) {
+Scheduler::Scheduler(const backend::Limits& limits, int max_active, bool caches)
+    : max_row_(limits.max_row),
+      page_size_(limits.kv.page_size),
+      caches_(caches),
+      pool_(limits.kv.n_page),
+      cache_(pool_, page_size_) {
   CHECK(page_size_ > 0 && max_active > 0);
   // Every running sequence gets a row in every step, so no more may run than a step has rows.
   for (int slot = std::min({max_active, limits.max_sequence, limits.max_row}) - 1; slot >= 0; --slot)
@@ -55,7 +60,7 @@ std::vector<Part> Scheduler::plan() {
 Part Scheduler::book(Sequence& sequence, int n_row) {
   Placement& place = sequence.place;
   const bool draws = n_row == sequence.n_ready() && sequence.max_output > 0;
-  const Part part{&sequence, place.n_submitted, n_row, draws};
+  const Part part{&sequence, place.n_submitted, n_row, draws, std::exchange(place.copy, kNoCopy)};
   place.n_submitted += n_row;
   place.n_drawing += draws ? 1 : 0;
   ++place.n_in_flight;
@@ -63,12 +68,36 @@ Part Scheduler::book(Sequence& sequence, int n_row) {
 }
 
 void Scheduler::complete(const Part& part) {
+  part.sequence->place.n_computed = part.begin + part.n_row;
+  if (part.sequence->place.state == Placement::State::kActive) keep_prefix(*part.sequence);
+  finish_part(part);
+}
+
+void Scheduler::give_up(const Part& part) {
+  caches_ = false;
+  cache_.clear();
+  finish_part(part);
+}
+
+void Scheduler::finish_part(const Part& part) {
   Placement& place = part.sequence->place;
+  if (part.copy.from >= 0) pool_.release(part.copy.from);
   --place.n_in_flight;
   place.n_drawing -= part.draws ? 1 : 0;
   if (place.n_in_flight > 0 || place.state == Placement::State::kActive) return;
-  release(place);
+  release(*part.sequence);
   --n_releasing_;
+}
+
+// While it runs, so that those who begin alike need not wait for its end.
+void Scheduler::keep_prefix(Sequence& sequence) {
+  Placement& place = sequence.place;
+  const int n_token = std::min(place.n_computed, sequence.n_known());
+  const int n_page = n_token / page_size_;
+  if (!place.keeps_more || n_page <= place.n_kept) return;
+  place.n_kept = cache_.keep_whole(sequence.request.owner,
+                                   std::span(sequence.tokens).first(static_cast<size_t>(n_token)), place.pages);
+  place.keeps_more = place.n_kept == n_page;
 }
 
 void Scheduler::retire(Sequence& sequence) {
@@ -80,12 +109,19 @@ void Scheduler::retire(Sequence& sequence) {
   sequence.place.state = Placement::State::kDone;
 }
 
+// What is cached goes before anybody has to give way.
+backend::PageId Scheduler::allocate() {
+  const backend::PageId page = pool_.allocate();
+  if (page >= 0 || !cache_.evict_one()) return page;
+  return pool_.allocate();
+}
+
 // Gives the sequence pages for n_token positions, the youngest's if need be. False if it has to wait: for pages on
 // their way back, or because it was itself the youngest.
 bool Scheduler::grow(Sequence& sequence, int n_token) {
   std::vector<backend::PageId>& pages = sequence.place.pages;
   while (static_cast<int>(pages.size()) < pages_for(n_token)) {
-    const backend::PageId page = pool_.allocate();
+    const backend::PageId page = allocate();
     if (page >= 0) {
       pages.push_back(page);
       continue;
@@ -111,22 +147,62 @@ void Scheduler::leave(Sequence& sequence) {
   if (sequence.place.n_in_flight > 0) {
     ++n_releasing_;
   } else {
-    release(sequence.place);
+    release(sequence);
   }
 }
 
-void Scheduler::release(Placement& place) {
+// No step in flight uses it: what was computed stays as it is.
+void Scheduler::release(Sequence& sequence) {
+  Placement& place = sequence.place;
+  if (const auto copy = std::exchange(place.copy, kNoCopy); copy.from >= 0) pool_.release(copy.from);
+  if (caches_ && sequence.request.uses_cache) {
+    const auto n_token = static_cast<size_t>(std::min(place.n_computed, sequence.n_known()));
+    cache_.keep_all(sequence.request.owner, std::span(sequence.tokens).first(n_token), place.pages);
+  }
   for (const backend::PageId page : place.pages) pool_.release(page);
   place.pages.clear();
   free_slots_.push_back(place.slot);
   place.slot = -1;
-  place.n_submitted = 0;
+  place.n_submitted = place.n_computed = place.n_kept = 0;
 }
 
-bool Scheduler::can_admit(const Sequence& sequence) const {
-  if (free_slots_.empty() || sequence.place.n_in_flight > 0) return false;
-  // A page for each that already runs, or the newcomer would soon be thrown out again and its prompt's work lost.
-  return pages_for(sequence.n_known()) + n_active() <= pool_.n_free();
+// What it would begin with, if it can be let in now.
+std::optional<PrefixCache::Match> Scheduler::find_room(const Sequence& sequence) {
+  if (free_slots_.empty() || sequence.place.n_in_flight > 0) return std::nullopt;
+  PrefixCache::Match match;
+  // The last token is always computed: the next one is drawn from its row.
+  if (caches_ && sequence.request.uses_cache)
+    match = cache_.find(sequence.request.owner,
+                        std::span(sequence.tokens).first(static_cast<size_t>(sequence.n_known()) - 1));
+  // A page for each that already runs, or the newcomer would soon be thrown out again and its prompt's work lost. What it
+  // takes from the cache cannot be let go any more.
+  int room = pool_.n_free() + pool_.n_idle() - n_active();
+  for (const backend::PageId page : match.pages) room -= pool_.is_idle(page) ? 1 : 0;
+  const int n_new = pages_for(sequence.n_known()) - static_cast<int>(match.pages.size());
+  if (match.partial >= 0 && n_new + (pool_.is_idle(match.partial) ? 1 : 0) > room) {
+    match.partial = -1;
+    match.n_partial = 0;
+  }
+  if (n_new > room) return std::nullopt;
+  return match;
+}
+
+void Scheduler::admit(Sequence& sequence, const PrefixCache::Match& match) {
+  Placement& place = sequence.place;
+  insert_by_arrival(active_, sequence);
+  place.state = Placement::State::kActive;
+  place.slot = free_slots_.back();
+  free_slots_.pop_back();
+  place.pages = match.pages;
+  for (const backend::PageId page : place.pages) pool_.retain(page);
+  if (match.partial >= 0) pool_.retain(match.partial);
+  CHECK(grow(sequence, sequence.n_known()));
+  if (match.partial >= 0) place.copy = {match.partial, place.pages[match.pages.size()]};
+  place.n_submitted = match.n_token(page_size_);
+  place.n_kept = static_cast<int>(match.pages.size());
+  place.n_computed = place.n_kept * page_size_;  // the copy is not made yet
+  place.keeps_more = caches_ && sequence.request.uses_cache;
+  if (!sequence.n_cached) sequence.n_cached = place.n_submitted;
 }
 
 void Scheduler::admit_waiting() {
@@ -134,14 +210,12 @@ void Scheduler::admit_waiting() {
   for (const Sequence* sequence : active_) n_wanted += sequence->n_ready();
   // The first in the queue holds up those behind it: who needs many pages would otherwise never get them. And nobody is
   // admitted before there are rows for him: his pages may still serve the others.
-  while (!waiting_.empty() && n_wanted < max_row_ && can_admit(*waiting_.front())) {
+  while (!waiting_.empty() && n_wanted < max_row_) {
     Sequence& sequence = *waiting_.front();
+    const auto match = find_room(sequence);
+    if (!match) break;
     waiting_.erase(waiting_.begin());
-    insert_by_arrival(active_, sequence);
-    sequence.place.state = Placement::State::kActive;
-    sequence.place.slot = free_slots_.back();
-    free_slots_.pop_back();
-    CHECK(grow(sequence, sequence.n_known()));
+    admit(sequence, *match);
     n_wanted += sequence.n_ready();
   }
 }

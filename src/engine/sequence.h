@@ -32,6 +32,8 @@ class TokenCounts {
   std::unordered_map<TokenId, size_t> index_;
 };
 
+inline constexpr backend::PageCopy kNoCopy = {-1, -1};
+
 // Where a sequence stands with the Scheduler, which alone writes this.
 struct Placement {
   enum class State { kWaiting, kActive, kDone };
@@ -39,6 +41,11 @@ struct Placement {
   int slot = -1;
   std::vector<backend::PageId> pages;
   int n_submitted = 0;  // positions that are in the KV cache once the steps in flight are done
+  int n_computed = 0;   // of them, those that are
+  // Of a page that others have too, to be made before this sequence's first rows. The source is held until then.
+  backend::PageCopy copy = kNoCopy;
+  int n_kept = 0;            // pages that the prefix cache has of it while it runs
+  bool keeps_more = false;   // whether more may follow
   int n_drawing = 0;    // tokens that steps in flight will sample
   int n_in_flight = 0;  // steps in flight that have rows of it
 };
@@ -81,6 +88,8 @@ struct Sequence {
   TextStream text;
   TokenCounts counts;  // empty unless a penalty is in effect
   Placement place;
+  // Prompt tokens that the prefix cache had when it was first let in.
+  std::optional<int> n_cached;
 
   Stopwatch clock;  // since add()
   std::optional<double> start_ms, prompt_done_ms, first_token_ms;

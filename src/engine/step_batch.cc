@@ -8,6 +8,7 @@ StepBatch::StepBatch(std::span<const Part> parts) {
   for (const Part& part : parts) {
     const Sequence& sequence = *part.sequence;
     const int end = part.begin + part.n_row;
+    if (part.copy.from >= 0) page_copies_.push_back(part.copy);
     for (int position = part.begin; position < end; ++position) {
       const bool is_known = position < sequence.n_known();
       // Only the token that a step in flight samples may be unknown here, and the slot remembers just that one.
@@ -33,6 +34,6 @@ void StepBatch::add_output(const Part& part) {
   outputs_.push_back(output);
 }
 
-backend::Batch StepBatch::batch() const { return {rows_, sequences_, {}, outputs_}; }
+backend::Batch StepBatch::batch() const { return {rows_, sequences_, page_copies_, outputs_}; }
 
 }  // namespace tercet::engine

@@ -20,6 +20,7 @@ class StepBatch {
 
   std::vector<backend::Row> rows_;
   std::vector<backend::Sequence> sequences_;
+  std::vector<backend::PageCopy> page_copies_;
   std::vector<backend::Output> outputs_;
 };
 
