@@ -31,7 +31,7 @@ class PagePool {
  private:
   std::vector<int> n_owner_;
   std::vector<bool> is_kept_;
-  int n_idle_ = 0;  // pages that a cache alone owns
+  int n_idle_ = 0;            // pages that a cache alone owns
   std::vector<PageId> free_;  // a stack
 };
 

@@ -22,6 +22,7 @@ struct Options {
   std::optional<int64_t> port, n_parallel, n_queue, n_connection, drain_s;
   bool demo = false;
   bool allow_open = false;
+  bool no_prefix_cache = false;
   std::string alias, key_file, key;
   std::vector<std::string> hosts, origins;
   std::string log_format = "text";
@@ -88,7 +89,10 @@ Result<int> serve(const Options& options, const Common& common) {
   model.backend = ready.backend->name();
   model.device = ready.backend->device();
   model.n_ctx = ready.n_ctx;
-  const server::EngineThreadOptions engine_options = {.engine = {model.n_vocab, model.n_ctx, model.n_parallel},
+  const server::EngineThreadOptions engine_options = {.engine = {.n_vocab = model.n_vocab,
+                                                                 .n_ctx = model.n_ctx,
+                                                                 .max_active = model.n_parallel,
+                                                                 .prefix_cache = !options.no_prefix_cache},
                                                       .n_parallel = model.n_parallel,
                                                       .n_queue = static_cast<int>(options.n_queue.value_or(256))};
   server::EngineThread engine(*ready.backend, *opened.tokenizer, engine_options, metrics,
@@ -107,6 +111,8 @@ Action declare(CLI::App& app, const Common& common) {
   add_integer(app, "--port", options->port, 0, 65535, "Default: 8080; 0: any that is free, and stdout tells");
   add_integer(app, "--parallel", options->n_parallel, 1, 1024, "Sequences that run at once (default: 8)");
   add_integer(app, "--queue", options->n_queue, 0, 65536, "Requests that may wait beside them (default: 256)");
+  add_switch(app, "--no-prefix-cache", options->no_prefix_cache,
+             "Keep nothing of a prompt for the next one that begins alike");
   add_text(app, "--alias", options->alias, "NAME", "What /v1/models calls the model");
   add_text(app, "--api-key-file", options->key_file, "FILE", "Keys, NAME:KEY a line; read again on SIGHUP");
   add_text(app, "--api-key", options->key, "KEY", "One key; better in the environment: TERCET_API_KEY");

@@ -158,8 +158,9 @@ void Engine::note_progress(const Part& part) {
   const int n_done = part.begin + part.n_row;
   if (sequence.n_output() > 0 || n_done > sequence.n_prompt) return;
   if (n_done == sequence.n_prompt) sequence.prompt_done_ms = sequence.clock.elapsed_ms();
-  if (sequence.callbacks.on_progress) 
-    sequence.callbacks.on_progress({n_done, sequence.n_prompt, sequence.n_cached.value_or(0)});
+  if (sequence.callbacks.on_progress)
+    sequence.callbacks.on_progress({n_done, sequence.n_prompt, sequence.n_cached.value_or(0),
+                                    sequence.clock.elapsed_ms() - sequence.start_ms.value_or(0)});
   if (sequence.max_output == 0 && n_done == sequence.n_prompt) finish(sequence, FinishReason::kLength);
 }
 

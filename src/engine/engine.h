@@ -21,9 +21,9 @@
 namespace tercet::engine {
 
 struct EngineOptions {
-  int n_vocab = 0;     // of the model; ids below it are valid
-  int n_ctx = 0;       // tokens a sequence may have, prompt and output; 0: as many as the backend's pages hold
-  int max_active = 0;  // sequences that run at once; 0: as many as the backend has slots
+  int n_vocab = 0;            // of the model; ids below it are valid
+  int n_ctx = 0;              // tokens a sequence may have, prompt and output; 0: as many as the backend's pages hold
+  int max_active = 0;         // sequences that run at once; 0: as many as the backend has slots
   bool prefix_cache = false;  // what was computed is kept, as pages allow, for prompts that begin alike
 };
 
@@ -33,8 +33,8 @@ struct EngineStats {
   int n_page_free = 0;
   int n_page_cached = 0;       // that the prefix cache alone holds: as good as free
   int64_t n_page_evicted = 0;  // of the prefix cache, since the beginning
-  int n_preempted = 0;  // times that a sequence gave its pages back and was computed again
-  int n_in_flight = 0;  // steps
+  int n_preempted = 0;         // times that a sequence gave its pages back and was computed again
+  int n_in_flight = 0;         // steps
   int64_t n_step = 0;
 };
 

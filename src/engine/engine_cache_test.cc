@@ -88,7 +88,8 @@ TEST(EngineCache, APromptIsSharedWhileItsAnswerIsStillGoingOn) {
   ASSERT_TRUE(engine.run_until_idle());
   EXPECT_EQ(second.timings.n_cached, 0);
   EXPECT_EQ(third.timings.n_cached, 16) << "the last page still changes";
-  for (const Answer* answer : {&first, &second, &third}) EXPECT_EQ(answer->tokens, alone(request, kVocab, engine.n_ctx()));
+  for (const Answer* answer : {&first, &second, &third})
+    EXPECT_EQ(answer->tokens, alone(request, kVocab, engine.n_ctx()));
   expect_clean(backend, engine);
 }
 

@@ -159,8 +159,7 @@ void FakeBackend::check_against(const Seen& step, const Seen& earlier) {
   }
   for (const Seen::Group& now : step.groups) {
     for (const Seen::Group& then : earlier.groups)
-      expect(now.slot != then.slot || now.begin == then.length,
-             "a slot was given away while a step in flight uses it");
+      expect(now.slot != then.slot || now.begin == then.length, "a slot was given away while a step in flight uses it");
     for (const backend::PageId page : now.pages) {
       const bool is_written = writes(now, page) && reads(earlier, page, &now);
       expect(!is_written && !writes(earlier, page, &now), "a page was given away while a step in flight uses it");

@@ -68,7 +68,7 @@ class PrefixCache {
   // By their tokens. None begins with another.
   using Children = std::map<std::vector<backend::TokenId>, std::unique_ptr<Node>, Less>;
   struct Node {
-    Node* parent = nullptr;       // null: a root
+    Node* parent = nullptr;        // null: a root
     Children::iterator in_parent;  // where it hangs there
     backend::PageId page = -1;
     int64_t used = 0;  // when; no two are the same, and a parent's is before its child's of the same use

@@ -152,7 +152,8 @@ class SimpleCache {
       }
       if (is_there) continue;
       std::erase_if(entries, [&](const auto& other) {
-        return other.first.first == owner && before(other.first.second) == before(key) && begins(key, other.first.second);
+        return other.first.first == owner && before(other.first.second) == before(key) &&
+               begins(key, other.first.second);
       });
       entries[{owner, key}] = {pages[i], ++clock};
     }

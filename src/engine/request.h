@@ -59,12 +59,12 @@ struct TokenEvent {
 // Wall-clock time in milliseconds.
 struct Timings {
   int n_prompt = 0;
-  int n_cached = 0;           // of the prompt, that the prefix cache had
-  int n_output = 0;           // without the end token that stopped it
-  double queue_ms = 0;        // from add() to the first rows that were sent
-  double prompt_ms = 0;       // from there to the first token, or to the prompt's end if none was wanted
-  double first_token_ms = 0;  // from add() to the first token; 0 if there was none
-  double decode_ms = 0;       // from the first token to the end
+  int n_cached = 0;             // of the prompt, that the prefix cache had
+  int n_output = 0;             // without the end token that stopped it
+  double queue_ms = 0;          // from add() to the first rows that were sent
+  double prompt_ms = 0;         // from there to the first token, or to the prompt's end if none was wanted
+  double first_token_ms = 0;    // from add() to the first token; 0 if there was none
+  double decode_ms = 0;         // from the first token to the end
   double prompt_tok_s() const;  // of those that were computed
   double decode_tok_s() const;  // of all tokens but the first; 0 if there are less than two
 };
@@ -74,6 +74,7 @@ struct Progress {
   int n_done = 0;  // with what was cached
   int n_prompt = 0;
   int n_cached = 0;
+  double ms = 0;  // since the first rows were sent
 };
 
 struct Finished {

@@ -44,10 +44,10 @@ struct Placement {
   int n_computed = 0;   // of them, those that are
   // Of a page that others have too, to be made before this sequence's first rows. The source is held until then.
   backend::PageCopy copy = kNoCopy;
-  int n_kept = 0;            // pages that the prefix cache has of it while it runs
-  bool keeps_more = false;   // whether more may follow
-  int n_drawing = 0;    // tokens that steps in flight will sample
-  int n_in_flight = 0;  // steps in flight that have rows of it
+  int n_kept = 0;           // pages that the prefix cache has of it while it runs
+  bool keeps_more = false;  // whether more may follow
+  int n_drawing = 0;        // tokens that steps in flight will sample
+  int n_in_flight = 0;      // steps in flight that have rows of it
 };
 
 struct Sequence {

@@ -13,6 +13,16 @@ namespace {
 namespace json = boost::json;
 using Kind = chat::AnswerEvent::Kind;
 
+// Claude Code's first line of the system prompt is for Anthropic's accounts: x-anthropic-billing-header: cc_version=...;
+// cch=...; It says nothing to a model, and changes with every request: no prompt would begin like the one before.
+constexpr std::string_view kBillingLine = "x-anthropic-billing-header:";
+
+std::string without_billing_line(std::string text) {
+  if (!text.starts_with(kBillingLine)) return text;
+  const size_t end = text.find('\n');
+  return end == std::string::npos ? std::string() : text.substr(end + 1);
+}
+
 // A system text, or a tool's result: a string, or blocks of text.
 Result<std::string> read_text_blocks(const json::value& given, const std::string& path) {
   if (given.is_string()) return std::string(given.get_string());
@@ -125,7 +135,8 @@ Status add_message(json::array& out, const json::value& value, const std::string
 Result<json::array> read_messages(const Fields& fields) {
   json::array out;
   if (const json::value* system = fields.find("system")) {
-    ASSIGN_OR_RETURN(const std::string text, read_text_blocks(*system, "system"));
+    ASSIGN_OR_RETURN(std::string text, read_text_blocks(*system, "system"));
+    text = without_billing_line(std::move(text));
     if (!text.empty()) out.push_back({{"role", "system"}, {"content", text}});
   }
   ASSIGN_OR_RETURN(const json::array* given, fields.array("messages"));
@@ -260,11 +271,15 @@ class MessageJob final : public Job {
             {"content", std::move(content)},
             {"stop_reason", std::move(stop_reason)},
             {"stop_sequence", std::move(stop_sequence)},
-            {"usage",
-             {{"input_tokens", n_prompt_},
-              {"output_tokens", n_output},
-              {"cache_creation_input_tokens", 0},
-              {"cache_read_input_tokens", 0}}}};
+            {"usage", usage(n_output)}};
+  }
+
+  // Clients add up the three kinds of input. Writing to the cache costs nothing, and is not told apart.
+  json::object usage(int64_t n_output) const {
+    return {{"input_tokens", n_prompt_ - n_cached_},
+            {"output_tokens", n_output},
+            {"cache_creation_input_tokens", 0},
+            {"cache_read_input_tokens", n_cached_}};
   }
 
   std::string event(std::string_view type, json::object fields) const {
@@ -345,6 +360,7 @@ class MessageJob final : public Job {
     out += close();
     is_finished_ = true;
     n_output_ = given.timings.n_output;
+    n_cached_ = given.timings.n_cached;
     stop_string_ = valid_utf8(given.stop_string);
     const bool has_calls = parser_.n_call() > 0;
     stop_reason_ = given.reason == engine::FinishReason::kLength ? "max_tokens"
@@ -353,8 +369,7 @@ class MessageJob final : public Job {
                                                                  : "end_turn";
     json::object last = {{"stop_reason", stop_reason_}, {"stop_sequence", nullptr}};
     if (!stop_string_.empty()) last["stop_sequence"] = stop_string_;
-    out += event("message_delta",
-                 {{"delta", std::move(last)}, {"usage", {{"input_tokens", n_prompt_}, {"output_tokens", n_output_}}}});
+    out += event("message_delta", {{"delta", std::move(last)}, {"usage", usage(n_output_)}});
     return out + event("message_stop", {});
   }
 
@@ -369,6 +384,7 @@ class MessageJob final : public Job {
   bool is_cut_ = false, is_done_ = false, is_finished_ = false;
   std::string stop_reason_, stop_string_;
   int64_t n_output_ = 0;
+  int64_t n_cached_ = 0;  // of the prompt; known at the end
 };
 
 }  // namespace

@@ -59,6 +59,7 @@ Api<std::vector<engine::RequestId>> EngineThread::submit(std::vector<engine::Req
   } while (!n_live_.compare_exchange_weak(live, live + n));
   std::vector<engine::RequestId> ids;
   for (int64_t i = 0; i < n; ++i) {
+    requests[static_cast<size_t>(i)].owner = key_name;
     auto id = engine_.add(std::move(requests[static_cast<size_t>(i)]), callbacks(static_cast<int>(i), sink, key_name));
     if (!id) {
       n_live_ -= n - i;  // those that were taken in count down when they end
@@ -91,16 +92,17 @@ engine::Callbacks EngineThread::callbacks(int choice, const Sink& sink, const st
     event.top.assign(token.top.begin(), token.top.end());
     sink(std::move(event));
   };
-  out.on_progress = [choice, sink](int n_done, int) {
+  out.on_progress = [choice, sink](const engine::Progress& progress) {
     Event event;
     event.kind = Event::Kind::kProgress;
     event.choice = choice;
-    event.n_done = n_done;
+    event.progress = progress;
     sink(std::move(event));
   };
   out.on_finish = [this, choice, sink, key_name](const engine::Finished& finished) {
     n_live_ -= 1;
     metrics_.note_finished(finished.reason, finished.timings, key_name);
+    if (options_.engine.prefix_cache) metrics_.note_cache(finished.timings);
     Event event;
     event.kind = Event::Kind::kFinish;
     event.choice = choice;

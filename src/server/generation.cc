@@ -125,6 +125,8 @@ Result<engine::Request> read_sampling(const Fields& fields, const ServedModel& m
   ASSIGN_OR_RETURN(request.bias, read_bias(fields, model));
   ASSIGN_OR_RETURN(const auto ignores, fields.boolean("ignore_eos"));
   request.ignore_eos = ignores.value_or(false);
+  ASSIGN_OR_RETURN(const auto uses_cache, fields.boolean("cache_prompt"));
+  request.uses_cache = uses_cache.value_or(true);
   return request;
 }
 

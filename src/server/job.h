@@ -22,7 +22,7 @@ struct Event {
   engine::TokenId token = -1;
   float logprob = 0;
   std::vector<backend::TokenLogprob> top = {};
-  int n_done = 0;  // kProgress
+  engine::Progress progress = {};  // kProgress
   engine::FinishReason reason = engine::FinishReason::kError;
   std::string stop_string = {};
   std::string error = {};

@@ -85,6 +85,14 @@ struct Metrics::Families {
   Histograms whole = histograms("e2e_request_latency_seconds", "request_seconds", "From admission to the end", kWhole);
   Histograms queued =
       histograms("request_queue_time_seconds", "queue_seconds", "From admission to the first step", kFirstToken);
+  Counters cache_queries = counters("prefix_cache_queries_total", "prefix_cache_queries_total",
+                                    "Prompt tokens looked up in the prefix cache");
+  Counters cache_hits =
+      counters("prefix_cache_hits_total", "prefix_cache_hits_total", "Prompt tokens that the prefix cache had");
+  prometheus::Gauge* cache_pages = gauge(
+      "tercet_prefix_cache_pages", "KV pages that the prefix cache alone holds, and lets go when they are needed");
+  prometheus::Counter* cache_evicted =
+      counter("tercet_prefix_cache_evictions_total", "KV pages that the prefix cache has let go");
   prometheus::Gauge* connections = gauge("tercet_connections", "Connections that are open");
   prometheus::Family<prometheus::Counter>& success =
       counter_family("vllm:request_success_total", "Requests that ended, by reason");
@@ -94,7 +102,8 @@ struct Metrics::Families {
       counter_family("tercet_http_responses_total", "Answers, by route and status");
   prometheus::Family<prometheus::Counter>& refused =
       counter_family("tercet_refused_total", "Requests that were refused, by reason");
-  int n_preempted = 0;  // the engine thread's
+  int n_preempted = 0;  // the engine thread's, as is the next
+  int64_t n_evicted = 0;
 };
 
 Metrics::Metrics(const std::string& model_name) : families_(std::make_unique<Families>(model_name)) {}
@@ -109,11 +118,15 @@ void Metrics::note_refused(std::string_view why) { families_->refused.Add({{"rea
 void Metrics::note_connections(int64_t n) { families_->connections->Set(static_cast<double>(n)); }
 
 void Metrics::note_engine(const engine::EngineStats& stats, int64_t n_page) {
-  const double use = n_page > 0 ? 1.0 - static_cast<double>(stats.n_page_free) / static_cast<double>(n_page) : 0.0;
+  const int n_free = stats.n_page_free + stats.n_page_cached;
+  const double use = n_page > 0 ? 1.0 - static_cast<double>(n_free) / static_cast<double>(n_page) : 0.0;
   set(families_->kv_use, use);
   families_->old_kv_use->Set(use);
   if (stats.n_preempted > families_->n_preempted)
     add(families_->preempted, stats.n_preempted - std::exchange(families_->n_preempted, stats.n_preempted));
+  families_->cache_pages->Set(stats.n_page_cached);
+  const int64_t n_before = std::exchange(families_->n_evicted, stats.n_page_evicted);
+  families_->cache_evicted->Increment(static_cast<double>(stats.n_page_evicted - n_before));
 }
 
 void Metrics::note_waiting(int64_t n_running, int64_t n_waiting) {
@@ -141,6 +154,11 @@ void Metrics::note_finished(engine::FinishReason reason, const engine::Timings& 
     f.success.Add(labels).Increment();
   }
   f.finished.Add({{"reason", name}, {"key", std::string(key_name)}}).Increment();
+}
+
+void Metrics::note_cache(const engine::Timings& timings) {
+  add(families_->cache_queries, timings.n_prompt);
+  add(families_->cache_hits, timings.n_cached);
 }
 
 std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(families_->registry.Collect()); }

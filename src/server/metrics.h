@@ -27,6 +27,7 @@ class Metrics {
   void note_inter_token(double s);
   // A request of the engine's that ended.
   void note_finished(engine::FinishReason reason, const engine::Timings& timings, std::string_view key_name);
+  void note_cache(const engine::Timings& timings);  // of a request that ended, where there is a prefix cache
 
   std::string text() const;  // Prometheus' exposition format
 

@@ -84,11 +84,11 @@ Result<AnswerShape> read_shape(const Fields& fields, const ServedModel& model, s
   return out;
 }
 
-json::object usage_json(int64_t n_prompt, int64_t n_output) {
+json::object usage_json(int64_t n_prompt, int64_t n_output, int64_t n_cached) {
   return {{"prompt_tokens", n_prompt},
           {"completion_tokens", n_output},
           {"total_tokens", n_prompt + n_output},
-          {"prompt_tokens_details", {{"cached_tokens", 0}}}};
+          {"prompt_tokens_details", {{"cached_tokens", n_cached}}}};
 }
 
 std::string_view openai_finish_reason(engine::FinishReason reason) {

@@ -28,7 +28,8 @@ struct AnswerShape {
 };
 Result<AnswerShape> read_shape(const Fields& fields, const ServedModel& model, std::string_view id_prefix);
 
-boost::json::object usage_json(int64_t n_prompt, int64_t n_output);
+// `n_cached`: of the prompt, that the prefix cache had.
+boost::json::object usage_json(int64_t n_prompt, int64_t n_output, int64_t n_cached);
 std::string_view openai_finish_reason(engine::FinishReason reason);
 
 }  // namespace tercet::server

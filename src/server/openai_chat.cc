@@ -169,7 +169,10 @@ class ChatJob final : public Job {
     if (!shape_.streams || !shape_.returns_progress) return {};
     json::object out = head();
     out["choices"] = json::array();
-    out["prompt_progress"] = {{"total", n_prompt_}, {"cache", 0}, {"processed", event.n_done}};
+    out["prompt_progress"] = {{"total", n_prompt_},
+                              {"cache", event.progress.n_cached},
+                              {"processed", event.progress.n_done},
+                              {"time_ms", event.progress.ms}};
     return sse(json::serialize(out));
   }
 
@@ -215,7 +218,8 @@ class ChatJob final : public Job {
   json::object usage() const {
     int64_t n_output = 0;
     for (const Choice& choice : choices_) n_output += choice.timings.n_output;
-    return usage_json(n_prompt_, n_output);
+    // Of several choices the first is the one that could find least.
+    return usage_json(n_prompt_, n_output, choices_.front().timings.n_cached);
   }
 
  public:

@@ -21,6 +21,7 @@ struct Choice {
   std::string finish_reason;
   bool is_finished = false;
   int64_t n_output = 0;
+  int64_t n_cached = 0;  // of its prompt
 };
 
 int64_t count_characters(std::string_view text) {
@@ -42,6 +43,7 @@ class CompletionJob final : public Job {
   // The prompts of several choices are the same prompt, counted once.
   void count_prompts(const std::vector<std::vector<engine::TokenId>>& prompts) {
     for (const auto& prompt : prompts) n_prompt_ += std::ssize(prompt);
+    n_each_ = choices_.size() / prompts.size();
   }
 
   std::vector<engine::Request> take_requests() override { return std::move(requests_); }
@@ -64,6 +66,7 @@ class CompletionJob final : public Job {
     std::string out = add(event.choice, valid_utf8(event.text), nullptr);
     choice.is_finished = true;
     choice.n_output = event.timings.n_output;
+    choice.n_cached = event.timings.n_cached;
     choice.finish_reason = openai_finish_reason(event.reason);
     return shape_.streams ? out + chunk(event.choice, "", nullptr, choice.finish_reason) : out;
   }
@@ -114,8 +117,12 @@ class CompletionJob final : public Job {
 
   json::object usage() const {
     int64_t n_output = 0;
-    for (const Choice& choice : choices_) n_output += choice.n_output;
-    return usage_json(n_prompt_, n_output);
+    int64_t n_cached = 0;
+    for (size_t i = 0; i < choices_.size(); ++i) {
+      n_output += choices_[i].n_output;
+      if (i % n_each_ == 0) n_cached += choices_[i].n_cached;
+    }
+    return usage_json(n_prompt_, n_output, n_cached);
   }
 
   std::string token_text(engine::TokenId token) const {
@@ -163,6 +170,7 @@ class CompletionJob final : public Job {
   std::optional<int> n_top_;         // log-probabilities, if asked
   const ServedModel& model_;
   int64_t n_prompt_ = 0;
+  size_t n_each_ = 1;  // choices of a prompt, which stand together
   std::vector<Choice> choices_;
 };
 

@@ -96,7 +96,9 @@ class ServerTest : public testing::Test {
     engine_ = std::make_unique<EngineThread>(
         *backend_, *tokenizer_,
         EngineThreadOptions{
-            .engine = {model_.n_vocab, model_.n_ctx, kParallel}, .n_parallel = kParallel, .n_queue = n_queue},
+            .engine = {.n_vocab = model_.n_vocab, .n_ctx = model_.n_ctx, .max_active = kParallel, .prefix_cache = true},
+            .n_parallel = kParallel,
+            .n_queue = n_queue},
         metrics_, [this](const Error& error) { server_->fail(error); });
     server_->set_ready({&model_, engine_.get()});
   }
