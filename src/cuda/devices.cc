@@ -8,21 +8,12 @@
 namespace tercet::cuda {
 namespace {
 
-// CUDA writes versions as 1000 * major + 10 * minor.
-std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
-
 // What the kernels are written for: f16 tensor cores with f32 sums, asynchronous copies to shared memory.
 constexpr int kLeastMajor = 8;
 
 std::string too_old(int major, int minor) {
   if (major >= kLeastMajor) return "";
   return fmt::format("compute capability {}.{}, want {}.0 or more", major, minor, kLeastMajor);
-}
-
-tl::unexpected<Error> no_driver(std::string_view seen) {
-  return with_hint(
-      error(Code::kDevice, "cuda: {}, want an NVIDIA driver for CUDA {} or newer", seen, version_text(CUDART_VERSION)),
-      "nvidia-smi shows the driver; --backend cpu runs without one");
 }
 
 Result<int> attribute(cudaDeviceAttr which, int device) {
@@ -96,16 +87,9 @@ Result<Runtime> find_runtime() {
   int driver_version = 0;
   const cudaError_t driver_status = cudaDriverGetVersion(&driver_version);
   if (driver_status != cudaSuccess) return cuda_error("driver version", driver_status);
-  if (driver_version == 0) return no_driver("no driver found");
-
   int n_device = 0;
-  const cudaError_t status = cudaGetDeviceCount(&n_device);
-  if (status == cudaErrorInsufficientDriver)
-    return no_driver(fmt::format("the driver is for CUDA {}", version_text(driver_version)));
-  if (status == cudaErrorNoDevice || (status == cudaSuccess && n_device == 0))
-    return with_hint(error(Code::kDevice, "cuda: a driver but no device, want one at least"),
-                     "CUDA_VISIBLE_DEVICES may hide it; --backend cpu runs without one");
-  if (status != cudaSuccess) return cuda_error("counting the devices", status);
+  const cudaError_t counted = driver_version == 0 ? cudaErrorInsufficientDriver : cudaGetDeviceCount(&n_device);
+  RETURN_IF_ERROR(check_runtime(driver_version, counted, n_device));
   return Runtime{driver_version, n_device};
 }
 

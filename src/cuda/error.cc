@@ -60,4 +60,21 @@ tl::unexpected<Error> cuda_error(std::string_view what, cudaError_t status) {
   return error(Code::kDevice, "cuda: {}: {} ({}), want a working CUDA device", what, text, name);
 }
 
+std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
+
+Status check_runtime(int driver_version, cudaError_t counted, int n_device) {
+  const auto no_driver = [](std::string_view seen) {
+    return with_hint(error(Code::kDevice, "cuda: {}, want an NVIDIA driver for CUDA {} or newer", seen,
+                           version_text(CUDART_VERSION)),
+                     "nvidia-smi shows the driver; --backend cpu runs without one");
+  };
+  if (driver_version == 0) return no_driver("no driver found");
+  if (counted == cudaErrorInsufficientDriver)
+    return no_driver(fmt::format("the driver is for CUDA {}", version_text(driver_version)));
+  if (counted == cudaErrorNoDevice || (counted == cudaSuccess && n_device == 0))
+    return with_hint(error(Code::kDevice, "cuda: a driver but no device, want one at least"),
+                     "CUDA_VISIBLE_DEVICES may hide it; --backend cpu runs without one");
+  return check(counted, "counting the devices");
+}
+
 }  // namespace tercet::cuda
