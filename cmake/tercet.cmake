@@ -3,6 +3,7 @@
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)

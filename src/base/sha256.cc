@@ -1,77 +1,31 @@
 #include "base/sha256.h"
 
-#include <algorithm>
-#include <bit>
-#include <cstring>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <array>
+
+#include "base/check.h"
 
 namespace tercet {
-namespace {
 
-// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-constexpr std::array<uint32_t, 64> kRound = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
 
-}  // namespace
-
-void Sha256::add_block(const std::byte* block) {
-  std::array<uint32_t, 64> w;
-  for (size_t i = 0; i < 16; ++i) {
-    uint32_t word = 0;
-    for (size_t j = 0; j < 4; ++j) word = word << 8 | std::to_integer<uint32_t>(block[4 * i + j]);
-    w[i] = word;
-  }
-  for (size_t i = 16; i < 64; ++i) {
-    const uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
-    const uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
-    w[i] = w[i - 16] + s0 + w[i - 7] + s1;
-  }
-  auto [a, b, c, d, e, f, g, h] = state_;
-  for (size_t i = 0; i < 64; ++i) {
-    const uint32_t t1 =
-        h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
-    const uint32_t t2 = (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-    h = g;
-    g = f;
-    f = e;
-    e = d + t1;
-    d = c;
-    c = b;
-    b = a;
-    a = t1 + t2;
-  }
-  const std::array<uint32_t, 8> added = {a, b, c, d, e, f, g, h};
-  for (size_t i = 0; i < 8; ++i) state_[i] += added[i];
+// It fails only without memory, or where SHA-256 was taken out of OpenSSL.
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  CHECK(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
 }
 
 void Sha256::add(std::span<const std::byte> bytes) {
-  const size_t held = n_byte_ % 64;
-  n_byte_ += bytes.size();
-  if (held > 0) {
-    const size_t taken = std::min(bytes.size(), 64 - held);
-    std::copy_n(bytes.begin(), taken, pending_.begin() + static_cast<std::ptrdiff_t>(held));
-    bytes = bytes.subspan(taken);
-    if (held + taken < 64) return;
-    add_block(pending_.data());
-  }
-  for (; bytes.size() >= 64; bytes = bytes.subspan(64)) add_block(bytes.data());
-  std::ranges::copy(bytes, pending_.begin());
+  CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
 }
 
 std::string Sha256::finish() {
-  const uint64_t n_bit = n_byte_ * 8;
-  std::array<std::byte, 72> tail = {std::byte{0x80}};
-  const size_t n_pad = 1 + (119 - n_byte_ % 64) % 64;  // up to 8 bytes before a block's end
-  for (size_t i = 0; i < 8; ++i) tail[n_pad + i] = static_cast<std::byte>(n_bit >> (56 - 8 * i));
-  add(std::span(tail).first(n_pad + 8));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest = {};
+  unsigned n_byte = 0;
+  CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &n_byte) == 1);
   std::string out;
-  for (const uint32_t word : state_) out += fmt::format("{:08x}", word);
+  for (unsigned i = 0; i < n_byte; ++i) out += fmt::format("{:02x}", digest[i]);
   return out;
 }
 
