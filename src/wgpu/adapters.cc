@@ -16,6 +16,17 @@ void silence_device_select() {
   if (runtime_dir == nullptr || *runtime_dir == '\0') ::setenv("NODEVICE_SELECT", "1", 0);
 }
 
+WGPUInstance make_instance() {
+  silence_device_select();
+  // The instance, too, is told to leave OpenGL alone: otherwise it loads EGL, whose drivers leak.
+  WGPUInstanceExtras extras{};
+  extras.chain.sType = static_cast<WGPUSType>(WGPUSType_InstanceExtras);
+  extras.backends = kBackends;
+  WGPUInstanceDescriptor descriptor{};
+  descriptor.nextInChain = &extras.chain;
+  return wgpuCreateInstance(&descriptor);
+}
+
 }  // namespace
 
 std::string text(WGPUStringView view) {
@@ -25,17 +36,10 @@ std::string text(WGPUStringView view) {
 
 WGPUStringView view(std::string_view text) { return {text.data(), text.size()}; }
 
-Result<Instance> make_instance() {
-  silence_device_select();
-  // The instance, too, is told to leave OpenGL alone: otherwise it loads EGL, whose drivers leak.
-  WGPUInstanceExtras extras{};
-  extras.chain.sType = static_cast<WGPUSType>(WGPUSType_InstanceExtras);
-  extras.backends = kBackends;
-  WGPUInstanceDescriptor descriptor{};
-  descriptor.nextInChain = &extras.chain;
-  Instance instance(wgpuCreateInstance(&descriptor));
-  if (!instance) return error(Code::kDevice, "wgpu: wgpu-native made no instance, want one");
-  return instance;
+Result<WGPUInstance> instance() {
+  static const WGPUInstance kInstance = make_instance();
+  if (kInstance == nullptr) return error(Code::kDevice, "wgpu: wgpu-native made no instance, want one");
+  return kInstance;
 }
 
 Result<std::vector<Adapter>> find_adapters(WGPUInstance instance) {

@@ -20,7 +20,6 @@ struct Release {
 template <typename T, void (*kRelease)(T)>
 using Handle = std::unique_ptr<std::remove_pointer_t<T>, Release<T, kRelease>>;
 
-using Instance = Handle<WGPUInstance, wgpuInstanceRelease>;
 using Adapter = Handle<WGPUAdapter, wgpuAdapterRelease>;
 using Device = Handle<WGPUDevice, wgpuDeviceRelease>;
 using Queue = Handle<WGPUQueue, wgpuQueueRelease>;
@@ -32,8 +31,9 @@ using Pipeline = Handle<WGPUComputePipeline, wgpuComputePipelineRelease>;
 std::string text(WGPUStringView view);
 WGPUStringView view(std::string_view text);
 
+// The process's one instance, which stays: drivers that are unloaded and loaded again some fifty times are no longer found.
 // Errors: kDevice.
-Result<Instance> make_instance();
+Result<WGPUInstance> instance();
 
 // Vulkan, Metal and D3D12, never OpenGL. Errors: kDevice if there is none.
 Result<std::vector<Adapter>> find_adapters(WGPUInstance instance);

@@ -49,15 +49,15 @@ Status Context::status() const {
 
 Result<std::unique_ptr<Context>> Context::open(int device) {
   std::unique_ptr<Context> context(new Context);
-  ASSIGN_OR_RETURN(context->instance_, make_instance());
-  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(context->instance_.get()));
+  ASSIGN_OR_RETURN(const WGPUInstance of, instance());
+  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(of));
   if (device < 0 || device >= std::ssize(adapters))
     return error(Code::kDevice, "wgpu: device {}, want 0..{}", device, adapters.size() - 1);
-  RETURN_IF_ERROR(context->request_device(adapters[static_cast<size_t>(device)].get()));
+  RETURN_IF_ERROR(context->request_device(of, adapters[static_cast<size_t>(device)].get()));
   return context;
 }
 
-Status Context::request_device(WGPUAdapter adapter) {
+Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
   WGPUAdapterInfo info{};
   if (wgpuAdapterGetInfo(adapter, &info) == WGPUStatus_Success) name_ = text(info.device);
   wgpuAdapterInfoFreeMembers(info);
@@ -105,7 +105,7 @@ Status Context::request_device(WGPUAdapter adapter) {
       },
       &answer, nullptr};
   wgpuAdapterRequestDevice(adapter, &descriptor, callback);  // wgpu-native answers before it returns
-  wgpuInstanceProcessEvents(instance_.get());
+  wgpuInstanceProcessEvents(instance);
   device_.reset(answer.device);
   if (!device_)
     return error(Code::kDevice, "wgpu: {}: {}, want a device", name_, first_line(std::move(answer.message)));

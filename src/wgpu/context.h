@@ -91,7 +91,7 @@ class Context {
   };
 
   Context() = default;
-  Status request_device(WGPUAdapter adapter);
+  Status request_device(WGPUInstance instance, WGPUAdapter adapter);
   WGPUBindGroupLayout layout(std::string_view uses);
   // What went wrong between the two, or nothing.
   void push_scopes();
@@ -101,7 +101,6 @@ class Context {
   WGPULimits limits_{};
   bool has_timestamps_ = false;
   std::unique_ptr<Errors> errors_ = std::make_unique<Errors>();
-  Instance instance_;
   Device device_;
   Queue queue_;
   std::map<std::string, BindGroupLayout, std::less<>> layouts_;

@@ -107,8 +107,8 @@ Result<backend::DeviceInfo> describe(WGPUAdapter adapter, int index) {
 }  // namespace
 
 Result<std::vector<backend::DeviceInfo>> list_devices() {
-  ASSIGN_OR_RETURN(const Instance instance, make_instance());
-  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(instance.get()));
+  ASSIGN_OR_RETURN(const WGPUInstance of, instance());
+  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(of));
   std::vector<backend::DeviceInfo> devices;
   for (const Adapter& adapter : adapters) {
     ASSIGN_OR_RETURN(auto info, describe(adapter.get(), static_cast<int>(devices.size())));
@@ -118,8 +118,8 @@ Result<std::vector<backend::DeviceInfo>> list_devices() {
 }
 
 Status check_device(int device) {
-  ASSIGN_OR_RETURN(const Instance instance, make_instance());
-  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(instance.get()));
+  ASSIGN_OR_RETURN(const WGPUInstance of, instance());
+  ASSIGN_OR_RETURN(const std::vector<Adapter> adapters, find_adapters(of));
   if (device < 0 || device >= std::ssize(adapters))
     return error(Code::kDevice, "wgpu: device {}, want 0..{}", device, adapters.size() - 1);
   return {};

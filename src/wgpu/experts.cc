@@ -7,8 +7,6 @@
 namespace tercet::wgpu {
 namespace {
 
-constexpr int kTileRows = 8;  // of an expert, where slots are grouped and the sums have one order
-
 // What the kernels read of a part of one matrix, or of two that are cut alike.
 std::array<uint32_t, 18> part_words(const Part& first, const Part& second, int64_t rows) {
   std::array<uint32_t, 18> words = {};
@@ -24,10 +22,14 @@ std::array<uint32_t, 18> part_words(const Part& first, const Part& second, int64
 // Few enough that most of a tile's rows are in use, where each expert has its share of the slots.
 TileShape Stages::expert_tile(int64_t n_row, int n_matrix) const {
   const int64_t share = n_row * config_.n_expert_used / config_.n_expert;
-  TileShape shape = tile_shape(share >= 32 ? 64 : share >= 12 ? 32 : 16, 2);
+  // As if there were one for each row: they are many.
+  TileShape shape = tile_shape(share >= 32 ? 64 : share >= 12 ? 32 : 16, int64_t{1} << 20, 2);
   shape.r *= 2 / n_matrix;
   return shape;
 }
+
+// Of experts.wgsl: as many as most experts have.
+int Stages::expert_rows(int n_row) const { return 2 * n_row * config_.n_expert_used > 5 * config_.n_expert ? 8 : 4; }
 
 void Stages::experts(const model::LayerSpec& layer, const model::Shape& shape) {
   const int n_row = shape.n_row;
@@ -36,7 +38,7 @@ void Stages::experts(const model::LayerSpec& layer, const model::Shape& shape) {
     down_and_combine(layer.index, n_row);
   } else {
     const bool is_tiled = takes_tiles(n_row);
-    group_slots(n_row, is_tiled ? expert_tile(n_row, 2).rows() : kTileRows);
+    group_slots(n_row, is_tiled ? expert_tile(n_row, 2).rows() : expert_rows(n_row));
     for (const bool is_gate : {true, false})
       is_tiled ? expert_tiles(is_gate, layer.index, n_row) : expert_products(is_gate, layer.index, n_row);
     combine(n_row);
@@ -53,7 +55,7 @@ void Stages::group_slots(int n_row, int tile_rows) {
     at = site(id, "rw", ranges);
   }
   launch(
-      at, tile_rows / 8,
+      at, tile_rows / 4,
       [&] {
         return Recipe{"kernels/group", constant("N_EXPERT", config_.n_expert) +
                                            constant("N_USED", config_.n_expert_used) + constant("T", tile_rows) +
@@ -80,8 +82,8 @@ void Stages::combine(int n_row) {
 void Stages::choose_and_gate(int layer, int n_row) {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const Tensor& gate = w.gate_exps;
-  const int lanes = lanes_for(gate.cols / kUnit);
-  const int shared = shared_outputs(1, gate.rows, 2);
+  const int lanes = lanes_for(gate.cols / kUnit, gate.rows);
+  const int shared = gate.rows >= 512 && n_row > 1 ? 2 : 1;
   const int64_t group_outputs = 256 / lanes * shared;
   for (size_t i = 0; i < gate.parts.size(); ++i) {
     const SiteId id = {"gate", layer, static_cast<int>(i)};
@@ -98,7 +100,7 @@ void Stages::choose_and_gate(int layer, int n_row) {
       at = site(id, "rwurwwrr", ranges);
     }
     launch(
-        at, 0,
+        at, shared,
         [&] {
           return Recipe{"kernels/gate",
                         constant("UNITS", gate.cols / kUnit) + constant("OUTPUTS", gate.rows) +
@@ -115,7 +117,7 @@ void Stages::choose_and_gate(int layer, int n_row) {
 
 void Stages::down_and_combine(int layer, int n_row) {
   const Tensor& down = weights_.layers[static_cast<size_t>(layer)].down_exps;
-  const int lanes = lanes_for(down.cols / kUnit);
+  const int lanes = lanes_for(down.cols / kUnit, down.rows);
   int choices = 1;
   while (2 * choices <= config_.n_expert_used && 2 * choices * lanes <= 256) choices *= 2;
   const int n_output = 256 / lanes / choices;
@@ -169,7 +171,7 @@ void Stages::expert_tiles(bool is_gate, int layer, int n_row) {
   const TileShape shape = expert_tile(n_row, n_matrix);
   for (size_t i = 0; i < first.parts.size(); ++i) {
     launch(
-        expert_site(is_gate, layer, i), kTileVariant + shape.t,
+        expert_site(is_gate, layer, i), tile_variant(shape),
         [&] {
           std::string functions = loader(first.type, 0, 4);
           if (is_gate) functions += loader(w.up_exps.type, 1, 5);
@@ -187,24 +189,26 @@ void Stages::expert_products(bool is_gate, int layer, int n_row) {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const Tensor& first = is_gate ? w.gate_exps : w.down_exps;
   const int n_matrix = is_gate ? 2 : 1;
-  const int lanes = lanes_for(first.cols / kUnit);
-  const int shared = shared_outputs(kTileRows, first.rows, n_matrix);
+  const int lanes = lanes_for(first.cols / kUnit, first.rows);
+  const int rows = expert_rows(n_row);
+  const int64_t n_tile = most_tiles(n_row, rows);
+  const int shared = shared_outputs(rows, first.rows, n_tile, lanes, n_matrix);
   const int64_t group_outputs = 256 / lanes * shared;
   for (size_t i = 0; i < first.parts.size(); ++i) {
     launch(
-        expert_site(is_gate, layer, i), kTileRows,
+        expert_site(is_gate, layer, i), variant(rows, shared),
         [&] {
           std::string functions = loader(first.type, 0, 4);
           if (is_gate) functions += loader(w.up_exps.type, 1, 5);
           return Recipe{"experts",
                         constant("UNITS", first.cols / kUnit) + constant("OUTPUTS", first.rows) +
-                            constant("LANES", lanes) + constant("T", kTileRows) + constant("N_MATRIX", n_matrix) +
+                            constant("LANES", lanes) + constant("T", rows) + constant("N_MATRIX", n_matrix) +
                             constant("N_USED", config_.n_expert_used) + constant("IS_GATE", is_gate) +
                             constant("R", shared) + constant("ORDER_AT", order_at()),
                         functions,
-                        {{'m', n_matrix}, {'r', shared}, {'t', kTileRows}}};
+                        {{'m', n_matrix}, {'r', shared}, {'t', rows}}};
         },
-        (first.rows + group_outputs - 1) / group_outputs, most_tiles(n_row, kTileRows));
+        (first.rows + group_outputs - 1) / group_outputs, n_tile);
   }
 }
 

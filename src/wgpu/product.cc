@@ -10,21 +10,29 @@ namespace tercet::wgpu {
 
 int tile_rows(int64_t n_row) { return n_row == 1 ? 1 : n_row == 2 ? 2 : n_row <= 4 ? 4 : 8; }
 
-int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once) {
+int shared_outputs(int tile, int64_t n_output, int64_t n_tile, int lanes, int n_matrix) {
   if (tile == 1) return n_output >= 4096 ? 2 : 1;
-  return (n_output >= 1024 ? 4 : n_output >= 256 ? 2 : 1) / (n_output >= 256 ? n_matrix_at_once : 1);
+  const auto enough = [&](int shared) { return n_tile * n_output * lanes / (256 * shared) >= kEnoughGroups; };
+  const int most = 4 / n_matrix;
+  return most == 4 && enough(4) ? 4 : enough(2) ? 2 : 1;
 }
 
 // As many rows as a tile can have without many of them being idle, and as many outputs as its shared memory holds.
-TileShape Stages::tile_shape(int64_t n_row, int n_matrix) const {
+TileShape Stages::tile_shape(int64_t n_row, int64_t n_output, int n_matrix) const {
   const int t = n_row <= 16 ? 1 : n_row <= 32 ? 2 : n_row <= 64 ? 4 : 8;
+  const auto n_group = [&](TileShape s) {
+    return ((n_output + s.outputs() - 1) / s.outputs()) * ((n_row + s.rows() - 1) / s.rows());
+  };
   const auto fits = [&](TileShape s) {
     const int64_t n_byte = int64_t{128} * (s.rows() + n_matrix * s.outputs());
     return n_byte <= context_.limits().maxComputeWorkgroupStorageSize;
   };
-  for (const TileShape shape : {TileShape{t, 8 / n_matrix}, TileShape{std::min(t, 4), 8 / n_matrix}})
-    if (fits(shape)) return shape;
-  return {std::min(t, 4), 4 / n_matrix};
+  TileShape shape = {std::min(t, 4), 4 / n_matrix};
+  for (const TileShape larger : {TileShape{shape.t, 8 / n_matrix}, TileShape{t, 8 / n_matrix}})
+    if (fits(larger)) shape = larger;
+  while (shape.r * n_matrix > 2 && n_group(shape) < kEnoughGroups) shape.r /= 2;
+  while (shape.t > 1 && n_group(shape) < kEnoughGroups) shape.t /= 2;
+  return shape;
 }
 
 std::string tile_constants(const TileShape& shape, int64_t cols, int n_at_once, int n_matrix, bool adds) {
@@ -87,7 +95,7 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
   const SiteId id = {p.name, p.layer, 2 * part_index + (normalises ? 1 : 0)};
   const int64_t cols = parts[0].first->cols;
   const int n_matrix = static_cast<int>(parts.size());
-  const int lanes = lanes_for(cols / kUnit);
+  const int lanes = lanes_for(cols / kUnit, parts[0].first->rows);
   Site* at = find(id);
   if (at == nullptr) {
     std::array<uint32_t, 20> words = {};
@@ -113,11 +121,13 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
       fmt::format("fn n_rows_in() -> u32 {{ return {}(); }}\n", p.of_outputs ? "n_output" : "n_row");
   for (int m = 0; m < n_matrix; ++m) functions += loader(parts[static_cast<size_t>(m)].first->type, m, 3 + m);
   if (takes_tiles(p.n_row)) {
-    const TileShape shape = tile_shape(p.n_row, 1);
+    int64_t n_output = 0;
+    for (const auto& [w, part] : parts) n_output += part->n_row;
+    const TileShape shape = tile_shape(p.n_row, n_output, 1);
     int64_t n_tile = 0;
     for (const auto& [w, part] : parts) n_tile += (part->n_row + shape.outputs() - 1) / shape.outputs();
     return launch(
-        at, kTileVariant + shape.t,
+        at, tile_variant(shape),
         [&] {
           return Recipe{"kernels/tile", tile_constants(shape, cols, 1, n_matrix, p.adds),
                         functions + std::string(shader("kernels/step_rows")), tile_counts(shape, 1, n_matrix, false)};
@@ -133,11 +143,11 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
   int64_t n_group = 0;
   int64_t most = 0;
   for (const auto& [w, part] : parts) most = std::max(most, part->n_row);
-  const int shared = shared_outputs(rows, most, 1);
+  const int shared = shared_outputs(rows, most, (p.n_row + rows - 1) / rows, lanes, 1);
   const int group_outputs = 256 / lanes * shared;
   for (const auto& [w, part] : parts) n_group += (part->n_row + group_outputs - 1) / group_outputs;
   launch(
-      at, rows,
+      at, variant(rows, shared),
       [&] {
         return Recipe{"kernels/product",
                       constant("COLS", cols) + constant("UNITS", cols / kUnit) + constant("LANES", lanes) +

@@ -30,12 +30,19 @@ struct Stages::Product {
 // How many rows a kernel takes at a time.
 int tile_rows(int64_t n_row);
 
-// How many outputs a few threads share, so that each load of x serves them all: few where there are too few outputs to
-// fill a GPU otherwise.
-int shared_outputs(int tile, int64_t n_output, int n_matrix_at_once);
+// Workgroups that keep a large GPU busy. WebGPU does not tell how many it runs at a time.
+inline constexpr int kEnoughGroups = 256;
 
-// kernels/tile.wgsl's kernels have places in Site::kernels behind the others, by T.
-inline constexpr int kTileVariant = 16;
+// How many outputs `lanes` threads share, so that each load of x serves them all: few where there would be too few
+// workgroups otherwise. n_tile: of the rows.
+int shared_outputs(int tile, int64_t n_output, int64_t n_tile, int lanes, int n_matrix);
+
+// Places in Site::kernels: of kernels that take T rows and R outputs at a time, and behind them those of kernels/tile.wgsl.
+constexpr int variant(int t, int r) {
+  const auto log2 = [](int n) { return n >= 8 ? 3 : n >= 4 ? 2 : n >= 2 ? 1 : 0; };
+  return 4 * log2(t) + log2(r);
+}
+constexpr int tile_variant(const TileShape& shape) { return 16 + variant(shape.t, shape.r); }
 std::string tile_constants(const TileShape& shape, int64_t cols, int n_at_once, int n_matrix, bool adds);
 std::map<char, int> tile_counts(const TileShape& shape, int n_at_once, int n_matrix, bool is_gate);
 

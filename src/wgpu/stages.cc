@@ -77,8 +77,8 @@ std::string loader(quant::Type type, int index, int binding) {
          replaced(format_shader(type), "$m", std::to_string(index));
 }
 
-int lanes_for(int64_t n_unit) {
-  for (int lanes = 32; lanes > 1; lanes /= 2) {
+int lanes_for(int64_t n_unit, int64_t n_output) {
+  for (int lanes = n_output <= 256 ? 128 : 32; lanes > 1; lanes /= 2) {
     const int64_t rounds = (n_unit + lanes - 1) / lanes;
     if (n_unit * 5 >= rounds * lanes * 4) return lanes;
   }

@@ -19,7 +19,7 @@
 namespace tercet::wgpu {
 
 inline constexpr int kPageSize = 64;  // common.wgsl knows it too
-inline constexpr int kFewRows = 8;    // up to which each thread sums for all of them
+inline constexpr int kFewRows = 32;   // up to which product.wgsl is quicker than tile.wgsl
 
 // Of kernels/tile.wgsl: T rows and R outputs a thread.
 struct TileShape {
@@ -102,7 +102,7 @@ class Stages {
     std::string_view name;
     BindGroup group;
     std::string uses;
-    std::array<const Kernel*, 64> kernels = {};
+    std::array<const Kernel*, 128> kernels = {};
   };
   using SiteId = std::tuple<std::string_view, int, int>;  // name, layer, part
 
@@ -135,6 +135,7 @@ class Stages {
   void one_product(const Product& product, std::span<const std::pair<const Tensor*, const Part*>> parts,
                    std::span<const uint32_t> first, int part_index);
   Site* expert_site(bool is_gate, int layer, size_t part);
+  int expert_rows(int n_row) const;
   int64_t most_tiles(int n_row, int tile_rows) const;
   void expert_tiles(bool is_gate, int layer, int n_row);
   void expert_products(bool is_gate, int layer, int n_row);
@@ -154,7 +155,7 @@ class Stages {
   }
   // Whether that many rows go through kernels/tile.wgsl.
   bool takes_tiles(int64_t n_row) const { return !is_exact_ && n_row > kFewRows; }
-  TileShape tile_shape(int64_t n_row, int n_matrix) const;
+  TileShape tile_shape(int64_t n_row, int64_t n_output, int n_matrix) const;
   TileShape expert_tile(int64_t n_row, int n_matrix) const;
   int64_t order_at() const;  // in the words of b.tiles
 
@@ -215,8 +216,9 @@ std::string constant(std::string_view name, T value) {
 // The functions open_I and part_I of a format, and the binding that they read.
 std::string loader(quant::Type type, int index, int binding);
 
-// Of 256 threads, how many share an output with that many units: as many as the units keep busy.
-int lanes_for(int64_t n_unit);
+// Of 256 threads, how many share an output with that many units: as many as the units keep busy, and more where there are
+// few outputs. A row's bits depend on it.
+int lanes_for(int64_t n_unit, int64_t n_output);
 
 template <typename MakeRecipe>
 void Stages::launch(Site* site, int variant, MakeRecipe&& recipe, int64_t n_x, int64_t n_y) {

@@ -33,13 +33,14 @@ fn choose(row: u32, thread: u32, tells: bool) {
   }
   workgroupBarrier();
   for (var e = thread; e < N_EXPERT; e += 256u) {
+    // Those in words before its own are first if they are as large, those behind only if they are larger.
     let mine = vec4<u32>(key[e / 4u][e % 4u]);
     var before = vec4<u32>(0u);
-    for (var i = 0u; i < KEYS; i++) {
-      let other = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u);
-      before += select(vec4<u32>(0u), vec4<u32>(1u), key[i] > mine);
-      before += select(vec4<u32>(0u), vec4<u32>(1u), (key[i] == mine) & (other < vec4<u32>(e)));
-    }
+    for (var i = 0u; i < e / 4u; i++) { before += select(vec4<u32>(0u), vec4<u32>(1u), key[i] >= mine); }
+    for (var i = e / 4u + 1u; i < KEYS; i++) { before += select(vec4<u32>(0u), vec4<u32>(1u), key[i] > mine); }
+    let lower = vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(e % 4u);
+    let own = key[e / 4u];
+    before += select(vec4<u32>(0u), vec4<u32>(1u), (own > mine) | ((own == mine) & lower));
     let rank = before.x + before.y + before.z + before.w;
     if (rank < N_USED) { chosen[rank] = e; }
   }

@@ -15,7 +15,6 @@ fn open_$m(unit: u32, planes: vec4<u32>) -> Raw_$m {
                 half_value(header.x >> 16u) * f32(minimum));
 }
 fn part_$m(raw: Raw_$m, j: u32) -> vec4<f32> {
-  let bits = raw.q[j / 2u] >> (4u * (j % 2u));
-  let level = vec4<f32>((vec4<u32>(bits) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u));
+  let level = vec4<f32>(unpack4xU8((raw.q[j / 2u] >> (4u * (j % 2u))) & 0x0f0f0f0fu));
   return fma(level, vec4<f32>(raw.step), vec4<f32>(-raw.low));
 }

@@ -16,8 +16,7 @@ fn open_$m(unit: u32, planes: vec4<u32>) -> Raw_$m {
                 d * vec2<f32>(f32((scales << 8u) >> 24u), f32(scales >> 24u)));
 }
 fn part_$m(raw: Raw_$m, j: u32) -> vec4<f32> {
-  let shifts = vec4<u32>(0u, 8u, 16u, 24u);
-  let low = (vec4<u32>(raw.q[j / 2u] >> (4u * (j % 2u))) >> shifts) & vec4<u32>(15u);
-  let high = (vec4<u32>(raw.h[j / 4u] >> (2u * (j % 4u))) >> shifts) & vec4<u32>(3u);
-  return raw.steps[j / 4u] * (vec4<f32>(low | (high << vec4<u32>(4u))) - vec4<f32>(32.0));
+  let low = (raw.q[j / 2u] >> (4u * (j % 2u))) & 0x0f0f0f0fu;
+  let high = (raw.h[j / 4u] >> (2u * (j % 4u))) & 0x03030303u;
+  return raw.steps[j / 4u] * (vec4<f32>(unpack4xU8(low | (high << 4u))) - vec4<f32>(32.0));
 }
