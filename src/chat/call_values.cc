@@ -100,6 +100,11 @@ bool is_string_only(const json::value* schema) {
   return std::all_of(types.begin(), types.end(), [](const std::string& type) { return type == "string"; });
 }
 
+bool may_be_string(const json::value* schema) {
+  const std::vector<std::string> types = types_of(schema);
+  return types.empty() || std::find(types.begin(), types.end(), "string") != types.end();
+}
+
 std::string typed_value(std::string_view text, const json::value* schema) {
   const std::vector<std::string> types = types_of(schema);
   std::string_view trimmed = text;

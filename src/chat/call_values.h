@@ -14,6 +14,9 @@ std::string json_escaped(std::string_view text);
 // Whether a value of this schema can be nothing but a string. No schema: yes.
 bool is_string_only(const boost::json::value* schema);
 
+// Whether one of its values may be a string. No schema: yes.
+bool may_be_string(const boost::json::value* schema);
+
 // The JSON text of a value as a model wrote it between two tags: of the schema's type if it can be read so, else a
 // string.
 std::string typed_value(std::string_view text, const boost::json::value* schema);

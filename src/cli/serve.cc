@@ -85,6 +85,7 @@ Result<int> serve(const Options& options, const Common& common) {
   Demand demand = demand_of(common);
   demand.options.max_sequence = model.n_parallel;
   demand.shares_pages = true;
+  model.grammars->prepare(*opened.tokenizer, model.n_vocab);
   ASSIGN_OR_RETURN(const ReadyBackend ready, start_backend(opened.model, demand, console));
   model.backend = ready.backend->name();
   model.device = ready.backend->device();

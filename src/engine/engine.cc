@@ -166,8 +166,14 @@ void Engine::note_progress(const Part& part) {
 
 void Engine::take_token(Sequence& sequence, const backend::OutputResult& result) {
   CHECK(result.token >= 0 && result.token < limits_.n_vocab);
-  if (!sequence.request.ignore_eos && is_end(result.token)) {
+  if ((!sequence.request.ignore_eos || sequence.matcher) && is_end(result.token)) {
     finish(sequence, FinishReason::kStop, result.token);
+    return;
+  }
+  if (sequence.matcher && !sequence.matcher->accept(result.token)) {
+    const Error failed{Code::kUnsupported, "grammar: the vocabulary has no token that goes on, want one of all bytes",
+                       ""};
+    finish(sequence, FinishReason::kError, std::nullopt, &failed);
     return;
   }
   if (!sequence.first_token_ms) sequence.first_token_ms = sequence.clock.elapsed_ms();
@@ -176,7 +182,7 @@ void Engine::take_token(Sequence& sequence, const backend::OutputResult& result)
   if (sequence.uses_counts()) sequence.counts.add_output(result.token);
   const std::string text = sequence.text.push(result.token);
   if (sequence.callbacks.on_token) sequence.callbacks.on_token({index, result.token, text, result.logprob, result.top});
-  if (sequence.text.stopped()) {
+  if (sequence.text.stopped() || (sequence.matcher && sequence.matcher->is_over())) {
     finish(sequence, FinishReason::kStop);
   } else if (sequence.n_output() == sequence.max_output) {
     finish(sequence, FinishReason::kLength);

@@ -20,6 +20,15 @@ uint64_t count_hash(TokenId token, int n_output, bool in_prompt) {
   return mix(mix(mix(1, static_cast<uint64_t>(token)), static_cast<uint64_t>(n_output)), in_prompt ? 1 : 0);
 }
 
+TokenId next_allowed(TokenId token, std::span<const uint32_t> mask) {
+  const size_t n = mask.size() * 32;
+  for (size_t i = 0; i < n; ++i) {
+    const size_t id = (static_cast<size_t>(token) + i) % n;
+    if ((mask[id / 32] >> (id % 32) & 1U) != 0) return static_cast<TokenId>(id);
+  }
+  return token;
+}
+
 }  // namespace
 
 TokenId hash_rule(int n_vocab, std::span<const TokenId> history, const backend::Output& output, TokenId last) {
@@ -178,13 +187,19 @@ TokenId& FakeBackend::cell(const Seen::Group& group, int position) {
 
 Result<backend::Ticket> FakeBackend::submit(const backend::Batch& batch, backend::TraceSink*) {
   if (fail_submit && static_cast<int>(seen.size()) == *fail_submit) return error(Code::kDevice, "fake: submit failed");
-  Pending step{
-      .ticket = next_ticket_++, .shape = describe(batch), .rows = {}, .outputs = {}, .counts = {}, .biases = {}};
+  Pending step{.ticket = next_ticket_++,
+               .shape = describe(batch),
+               .rows = {},
+               .outputs = {},
+               .counts = {},
+               .biases = {},
+               .masks = {}};
   check(step.shape);
   step.rows.assign(batch.rows.begin(), batch.rows.end());
   for (const backend::Output& output : batch.outputs) {
     step.counts.emplace_back(output.counts.begin(), output.counts.end());
     step.biases.emplace_back(output.bias.begin(), output.bias.end());
+    step.masks.emplace_back(output.mask.begin(), output.mask.end());
     step.outputs.push_back(output);
   }
   seen.push_back(step.shape);
@@ -214,11 +229,13 @@ Status FakeBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
     backend::Output& output = step.outputs[i];
     output.counts = step.counts[i];
     output.bias = step.biases[i];
+    output.mask = step.masks[i];
     const backend::Row& row = step.rows[static_cast<size_t>(output.row)];
     const Seen::Group& group = step.shape.groups[static_cast<size_t>(row.sequence)];
     std::vector<TokenId> history;
     for (int p = 0; p <= row.position; ++p) history.push_back(cell(group, p));
-    const TokenId token = rule(history, output, used_last[static_cast<size_t>(output.row)]);
+    TokenId token = rule(history, output, used_last[static_cast<size_t>(output.row)]);
+    token = next_allowed(token, output.mask);
     out.outputs[i].token = last_[static_cast<size_t>(group.slot)] = token;
     for (int k = 0; k < output.n_logprob; ++k) out.outputs[i].top.push_back({k, -1.0F - static_cast<float>(k)});
     if (output.n_logprob > 0) out.outputs[i].logprob = -0.5F;

@@ -32,7 +32,8 @@ class FakeBackend : public backend::Backend {
   Result<backend::Ticket> submit(const backend::Batch& batch, backend::TraceSink* trace) override;
   Status wait(backend::Ticket ticket, backend::StepResult& out) override;
 
-  // The rule that makes the next token; by default a hash of everything that may decide it.
+  // The rule that makes the next token; by default a hash of everything that may decide it. What a mask forbids becomes
+  // the next token that it allows.
   using Rule = std::function<TokenId(std::span<const TokenId> history, const backend::Output& output, TokenId last)>;
   Rule rule;
 
@@ -61,6 +62,7 @@ class FakeBackend : public backend::Backend {
     std::vector<backend::Output> outputs;
     std::vector<std::vector<backend::TokenCount>> counts;
     std::vector<std::vector<backend::TokenBias>> biases;
+    std::vector<std::vector<uint32_t>> masks;
   };
   Seen describe(const backend::Batch& batch);
   void check(const Seen& step);

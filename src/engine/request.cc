@@ -85,6 +85,9 @@ Status check_request(const Request& request, const RequestLimits& limits) {
   RETURN_IF_ERROR(check_prompt(request, limits));
   RETURN_IF_ERROR(check_sampling(request.sampling));
   RETURN_IF_ERROR(check_extras(request, limits.n_vocab));
+  const size_t n_word = (static_cast<size_t>(limits.n_vocab) + 31) / 32;
+  if (request.grammar && (!limits.has_text || request.grammar->vocabulary().n_word() != n_word))
+    return error(Code::kInvalidArgument, "grammar: of another vocabulary, want the model's");
   return check_stop(request, limits.has_text);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "backend/batch.h"
 #include "base/result.h"
+#include "grammar/grammar.h"
 
 namespace tercet::engine {
 
@@ -28,6 +30,9 @@ struct Request {
   bool ignore_eos = false;        // end tokens come out like any other and do not stop
   std::string owner;              // whose it is: nobody is told, by speed or figures, what another owner asked
   bool uses_cache = true;         // of the prefix cache, if the engine has one
+  // What the answer has to be, of the engine's vocabulary; null: anything. It ends where nothing more may come, and an end
+  // token ends it whatever ignore_eos says.
+  std::shared_ptr<const grammar::Grammar> grammar = {};
 };
 
 inline constexpr int kMaxLogprob = 1000;

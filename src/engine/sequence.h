@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "engine/request.h"
 #include "engine/text_stream.h"
+#include "grammar/matcher.h"
 
 namespace tercet::engine {
 
@@ -60,6 +61,7 @@ struct Sequence {
         n_prompt(static_cast<int>(tokens.size())),
         max_output(std::min(request.max_output.value_or(n_ctx), n_ctx - n_prompt)),
         text(tokenizer, request.stop) {
+    if (request.grammar) matcher.emplace(request.grammar);
     if (!uses_counts()) return;
     for (const TokenId token : tokens) counts.add_prompt(token);
   }
@@ -74,6 +76,8 @@ struct Sequence {
   // Rows that could be submitted now: positions whose token is known or is being sampled by a step in flight, and that
   // are needed for a token still to be sampled.
   int n_ready() const {
+    // What may come next is known only when the last token is: a step of its own for each, while the others go on.
+    if (matcher && place.n_drawing > 0) return 0;
     const int n_token = n_known() + place.n_drawing;
     if (max_output > 0 && n_token - n_prompt >= max_output) return 0;
     return n_token - place.n_submitted;
@@ -86,7 +90,8 @@ struct Sequence {
   int n_prompt;
   int max_output;  // what the request and the context allow
   TextStream text;
-  TokenCounts counts;  // empty unless a penalty is in effect
+  TokenCounts counts;                       // empty unless a penalty is in effect
+  std::optional<grammar::Matcher> matcher;  // where the request has a grammar
   Placement place;
   // Prompt tokens that the prefix cache had when it was first let in.
   std::optional<int> n_cached;

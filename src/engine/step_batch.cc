@@ -22,7 +22,7 @@ StepBatch::StepBatch(std::span<const Part> parts) {
 }
 
 void StepBatch::add_output(const Part& part) {
-  const Sequence& sequence = *part.sequence;
+  Sequence& sequence = *part.sequence;
   backend::Output output;
   output.row = static_cast<int32_t>(rows_.size()) - 1;
   output.n_logprob = sequence.request.n_logprob;
@@ -31,6 +31,7 @@ void StepBatch::add_output(const Part& part) {
   output.random_counter = static_cast<uint64_t>(part.begin + part.n_row - sequence.n_prompt);
   output.counts = sequence.counts.all();
   output.bias = sequence.request.bias;
+  if (sequence.matcher) output.mask = sequence.matcher->mask();
   outputs_.push_back(output);
 }
 

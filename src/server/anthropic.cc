@@ -218,7 +218,6 @@ class MessageJob final : public Job {
         model_name_(std::move(model_name)),
         streams_(streams),
         n_prompt_(std::ssize(prompt.ids)),
-        forced_(prompt.forced),
         parser_(prompt.answer) {
     requests_.push_back(std::move(request));
   }
@@ -229,7 +228,6 @@ class MessageJob final : public Job {
   std::string begin() override {
     std::string out = event("message_start", {{"message", message(json::array(), nullptr, nullptr, 0)}});
     out += event("ping", {});
-    out += parsed(parser_.push(forced_));
     return out;
   }
 
@@ -376,7 +374,6 @@ class MessageJob final : public Job {
   std::string id_, model_name_;
   bool streams_;
   int64_t n_prompt_;
-  std::string forced_;
   std::vector<engine::Request> requests_;
   chat::AnswerParser parser_;
   std::vector<Block> blocks_;
@@ -402,6 +399,7 @@ Api<Reply> messages(const json::object& body, const ServedModel& model) {
   if (prompt.ids.size() > static_cast<size_t>(model.n_ctx))
     return refuse(400, fmt::format("prompt is too long: {} tokens > {} maximum", prompt.ids.size(), model.n_ctx));
   request.prompt = prompt.ids;
+  request.grammar = prompt.grammar;
   request.max_output = static_cast<int>(std::min<int64_t>(*max_tokens, model.n_ctx));
   const std::string shown = name && !name->empty() ? *name : model.name;
   return Reply(std::make_unique<MessageJob>(shown, streams.value_or(false), std::move(request), prompt));

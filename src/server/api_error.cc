@@ -24,11 +24,12 @@ int status_of(Code code) {
 // "messages[0].content: ..." names a field, "the limit max_steps: ..." does not.
 std::string path_in_front(const std::string& message) {
   const std::string path = message.substr(0, std::min(message.find(": "), message.size()));
-  const bool is_path =
-      !path.empty() && path.size() < message.size() &&
-      std::all_of(
-          path.begin(), path.end(),
-          [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '[' || c == ']'; });
+  const bool is_path = !path.empty() && path.size() < message.size() &&
+                       std::all_of(
+                           path.begin(), path.end(),
+                           [](unsigned char c) {
+                             return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '[' || c == ']' || c == '$';
+                           });
   return is_path ? path : "";
 }
 

@@ -63,18 +63,6 @@ bool has_tool(const json::array& tools, std::string_view name) {
   return false;
 }
 
-// What an answer that has to call a tool begins with, in the form that the template teaches.
-std::string forced_beginning(const ChatInput& input, const ServedModel& model) {
-  const bool is_named = input.tool_choice.kind == ToolChoice::Kind::kNamed;
-  if (!is_named && input.tool_choice.kind != ToolChoice::Kind::kRequired) return "";
-  std::string name = input.tool_choice.name;
-  if (!is_named && input.tools.size() == 1) name = input.tools[0].at("function").at("name").as_string();
-  if (model.has_xml_calls())
-    return name.empty() ? "<tool_call>\n<function=" : fmt::format("<tool_call>\n<function={}>\n", name);
-  if (name.empty()) return "<tool_call>\n{\"name\": \"";
-  return fmt::format("<tool_call>\n{{\"name\": {}, \"arguments\": ", json::serialize(json::string(name)));
-}
-
 chat::Conversation conversation_of(const ChatInput& input, const ServedModel& model) {
   chat::Conversation out;
   out.messages = input.messages;
@@ -142,8 +130,7 @@ std::vector<engine::Request> copies_of(const engine::Request& request, int n) {
 Result<std::string> render_prompt(const ChatInput& input, const ServedModel& model) {
   if (model.chat_template == nullptr)
     return error(Code::kInvalidArgument, "messages: given to a model without a chat template, want /v1/completions");
-  ASSIGN_OR_RETURN(std::string text, chat::render_messages(*model.chat_template, conversation_of(input, model)));
-  return text + forced_beginning(input, model);
+  return chat::render_messages(*model.chat_template, conversation_of(input, model));
 }
 
 Api<ChatPrompt> make_prompt(const ChatInput& input, const ServedModel& model) {
@@ -155,10 +142,10 @@ Api<ChatPrompt> make_prompt(const ChatInput& input, const ServedModel& model) {
     return refuse(400, "tool_choice: required, want tools", "", "tool_choice");
   ChatPrompt out;
   ASSIGN_OR_RETURN(const std::string text, render_prompt(input, model));
-  out.forced = forced_beginning(input, model);
   if (choice.kind != ToolChoice::Kind::kNone) out.answer.tools = input.tools;
-  out.answer.in_reasoning = out.forced.empty() && ends_with_think(text);
+  out.answer.in_reasoning = ends_with_think(text);
   if (!input.parallel_calls) out.answer.max_calls = 1;
+  ASSIGN_OR_RETURN(out.grammar, answer_grammar(input, model, out.answer.in_reasoning));
   out.ids = model.tokenizer->encode(text, true);
   if (out.ids.empty()) return refuse(400, "messages: 0 tokens, want at least 1", "", "messages");
   return out;

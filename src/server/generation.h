@@ -9,6 +9,7 @@
 
 #include "chat/answer_parser.h"
 #include "engine/request.h"
+#include "server/answer_form.h"
 #include "server/api_error.h"
 #include "server/fields.h"
 #include "server/served_model.h"
@@ -39,7 +40,7 @@ struct ToolChoice {
 struct ChatPrompt {
   std::vector<engine::TokenId> ids;
   chat::AnswerOptions answer;
-  std::string forced;  // what the answer was made to begin with: for the parser, before the model's own text
+  std::shared_ptr<const grammar::Grammar> grammar;  // what the answer has to be; null: anything
 };
 
 struct ChatInput {
@@ -47,6 +48,7 @@ struct ChatInput {
   boost::json::array tools;     // normalised
   ToolChoice tool_choice;
   bool parallel_calls = true;
+  AnswerForm form;
   boost::json::object template_arguments;  // chat_template_kwargs
 };
 

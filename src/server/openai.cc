@@ -32,19 +32,6 @@ Result<ToolChoice> read_tool_choice(const Fields& fields) {
   return ToolChoice{ToolChoice::Kind::kNamed, *name};
 }
 
-// Text is what comes out anyway; a form that would have to be enforced is refused, not ignored.
-Status check_response_format(const Fields& fields) {
-  ASSIGN_OR_RETURN(const json::object* format, fields.object("response_format"));
-  if (format == nullptr) return {};
-  const Fields inside(*format, "response_format");
-  ASSIGN_OR_RETURN(const auto type, inside.text("type"));
-  if (!type) return inside.wrong("type", "text");
-  if (*type != "text")
-    return error(Code::kInvalidArgument, "response_format.type: {}, want text: others are not enforced here",
-                 printable(*type));
-  return {};
-}
-
 }  // namespace
 
 Result<ChatInput> read_chat_input(const Fields& fields) {
@@ -60,7 +47,7 @@ Result<ChatInput> read_chat_input(const Fields& fields) {
   out.parallel_calls = parallel.value_or(true);
   ASSIGN_OR_RETURN(const json::object* extra, fields.object("chat_template_kwargs"));
   if (extra != nullptr) out.template_arguments = *extra;
-  RETURN_IF_ERROR(check_response_format(fields));
+  ASSIGN_OR_RETURN(out.form, read_response_format(fields));
   return out;
 }
 

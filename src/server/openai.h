@@ -14,7 +14,7 @@ Api<Reply> chat_completions(const boost::json::object& body, const ServedModel& 
 Api<Reply> completions(const boost::json::object& body, const ServedModel& model);
 
 // The part of a chat request that makes the prompt: messages, tools, tool_choice, parallel_tool_calls,
-// chat_template_kwargs.
+// response_format, chat_template_kwargs.
 Result<ChatInput> read_chat_input(const Fields& fields);
 
 // What the two have in common.

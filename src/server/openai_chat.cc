@@ -34,7 +34,6 @@ class ChatJob final : public Job {
           const ServedModel& model)
       : shape_(std::move(shape)),
         requests_(std::move(requests)),
-        forced_(prompt.forced),
         wants_logprobs_(wants_logprobs),
         n_prompt_(static_cast<int64_t>(prompt.ids.size())),
         model_(model) {
@@ -47,7 +46,7 @@ class ChatJob final : public Job {
   std::string begin() override {
     std::string out;
     for (size_t i = 0; i < choices_.size(); ++i) {
-      const std::string first = parsed(static_cast<int>(i), choices_[i].parser.push(forced_), nullptr);
+      const std::string first = parsed(static_cast<int>(i), {}, nullptr);
       if (shape_.streams) out += first;
     }
     return out;
@@ -228,7 +227,6 @@ class ChatJob final : public Job {
  private:
   AnswerShape shape_;
   std::vector<engine::Request> requests_;
-  std::string forced_;
   bool wants_logprobs_;
   int64_t n_prompt_;
   const ServedModel& model_;
@@ -272,6 +270,7 @@ Api<Reply> chat_completions(const json::object& body, const ServedModel& model) 
   ASSIGN_OR_RETURN(ChatPrompt prompt, make_prompt(input, model));
   RETURN_IF_ERROR(check_length(prompt.ids.size(), model, max_tokens));
   request.prompt = prompt.ids;
+  request.grammar = prompt.grammar;
   if (max_tokens) request.max_output = static_cast<int>(std::min<int64_t>(*max_tokens, model.n_ctx));
   if (logprobs.wanted) request.n_logprob = std::max(1, logprobs.n_top);
   auto job = std::make_unique<ChatJob>(std::move(shape), copies_of(request, static_cast<int>(n.value_or(1))), prompt,

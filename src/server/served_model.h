@@ -10,6 +10,7 @@
 #include "chat/chat_template.h"
 #include "engine/defaults.h"
 #include "gguf/gguf.h"
+#include "server/answer_form.h"
 #include "tokenizer/tokenizer.h"
 
 namespace tercet::server {
@@ -28,6 +29,10 @@ struct ServedModel {
   std::string bos_token, eos_token;  // their texts
   engine::ModelDefaults defaults;
 
+  std::shared_ptr<Grammars> grammars = std::make_shared<Grammars>();
+
+  // Whether the template knows of thoughts.
+  bool has_thinking() const { return chat_template_source.find("<think>") != std::string::npos; }
   // Whether the template teaches calls as <function=NAME>; else as JSON.
   bool has_xml_calls() const { return chat_template_source.find("<function=") != std::string::npos; }
 };

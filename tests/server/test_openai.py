@@ -169,7 +169,7 @@ class OpenAi(WithServer, unittest.TestCase):
         self.assertEqual(caught.exception.param, "temperature")
         self.assertEqual(caught.exception.type, "invalid_request_error")
         with self.assertRaises(openai.BadRequestError) as caught:
-            self.chat(response_format={"type": "json_object"})
+            self.chat(response_format={"type": "xml"})
         self.assertEqual(caught.exception.param, "response_format.type")
         with self.assertRaises(openai.NotFoundError):
             self.client.embeddings.create(model="m", input="a")
