@@ -7,6 +7,7 @@
 #include "server/anthropic.h"
 #include "server/fields.h"
 #include "server/openai.h"
+#include "server/responses.h"
 
 namespace tercet::server {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::array kRoutes = {
     RouteInfo{Route::kChatCompletions, "/v1/chat/completions", "POST"},
     RouteInfo{Route::kChatCompletions, "/chat/completions", "POST"},
     RouteInfo{Route::kCompletions, "/v1/completions", "POST"},
+    RouteInfo{Route::kResponses, "/v1/responses", "POST"},
     RouteInfo{Route::kMessages, "/v1/messages", "POST"},
     RouteInfo{Route::kCountTokens, "/v1/messages/count_tokens", "POST"},
 };
@@ -136,6 +138,7 @@ Api<Reply> answer(Route route, const HttpRequest& request, const ServedModel& mo
     case Route::kApplyTemplate: return apply_template(body, model);
     case Route::kChatCompletions: return chat_completions(body, model);
     case Route::kCompletions: return completions(body, model);
+    case Route::kResponses: return responses(body, model);
     case Route::kMessages: return messages(body, model);
     case Route::kCountTokens: return count_message_tokens(body, model);
     default: return refuse(404, "path: no handler, want one of the API's", "not_found");

@@ -19,6 +19,7 @@ enum class Route {
   kApplyTemplate,
   kChatCompletions,
   kCompletions,
+  kResponses,
   kMessages,
   kCountTokens,
 };
