@@ -4,10 +4,10 @@
 
 #include <set>
 
+#include "contract/small_model.h"
 #include "cuda/cuda.h"
 #include "cuda/memory.h"
 #include "support/demo.h"
-#include "support/small_model.h"
 
 namespace tercet::tests {
 namespace {
@@ -78,17 +78,17 @@ TEST_F(CudaFailure, ADeviceThatIsNotThere) {
 }
 
 TEST_F(CudaFailure, AShapeThatNoKernelIsFor) {
-  SmallModel odd_head;
+  contract::SmallModel odd_head;
   odd_head.name = "odd_head";
   odd_head.d_head = 96;
   odd_head.n_head = 8;
-  SmallModel many_used;
+  contract::SmallModel many_used;
   many_used.name = "many_used";
   many_used.n_expert = 40;
   many_used.n_expert_used = 33;
-  const std::pair<SmallModel, std::string> cases[] = {{odd_head, "96"}, {many_used, "33"}};
+  const std::pair<contract::SmallModel, std::string> cases[] = {{odd_head, "96"}, {many_used, "33"}};
   for (const auto& [spec, number] : cases) {
-    const auto model = make_small_model(spec, 1);
+    const auto model = contract::make_small_model(spec, 1);
     ASSERT_TRUE(model) << model.error().message;
     const auto failed = cuda::kFactory.make(*model, options());
     ASSERT_FALSE(failed) << spec.name;

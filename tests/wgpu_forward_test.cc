@@ -4,10 +4,10 @@
 
 #include <cstdlib>
 
+#include "contract/small_model.h"
 #include "ref/ref.h"
 #include "support/crowd.h"
 #include "support/demo.h"
-#include "support/small_model.h"
 #include "support/stage_local.h"
 #include "wgpu/wgpu.h"
 
@@ -56,7 +56,7 @@ TEST_F(WgpuForward, ExactFollowsAGreedyTextOfHuggingFace) {
 }
 
 TEST_F(WgpuForward, OddShapesAndFormats) {
-  SmallModel odd;
+  contract::SmallModel odd;
   odd.name = "nothing is a multiple of 256";
   odd.n_head = 5;
   odd.n_head_kv = 5;
@@ -66,7 +66,7 @@ TEST_F(WgpuForward, OddShapesAndFormats) {
   odd.n_expert_used = 4;
   odd.formats = {Type::kQ8_0, Type::kQ8_0, Type::kF16,  Type::kBF16, Type::kF16,
                  Type::kF32,  Type::kBF16, Type::kQ8_0, Type::kF32,  Type::kQ8_0};
-  SmallModel group;
+  contract::SmallModel group;
   group.name = "seven heads to a key, and an odd head";
   group.n_head = 7;
   group.n_head_kv = 1;
@@ -75,10 +75,10 @@ TEST_F(WgpuForward, OddShapesAndFormats) {
   group.n_expert_used = 5;
   group.tied = true;
   group.formats.o = Type::kF32;
-  for (SmallModel* spec : {&odd, &group}) {
+  for (contract::SmallModel* spec : {&odd, &group}) {
     spec->n_layer = 1;
     spec->n_vocab = 131;
-    const auto model = make_small_model(*spec, kSeed);
+    const auto model = contract::make_small_model(*spec, kSeed);
     ASSERT_TRUE(model) << model.error().message;
     for (const Precision precision : {Precision::kExact, Precision::kHigh})
       expect_right(anywhere(precision), *model, spec->n_vocab - 1, spec->name);

@@ -12,6 +12,8 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "cli/backends.h"
+#include "cli/bandwidth.h"
+#include "cli/bench_run.h"
 #include "cli/commit.h"
 #include "cli/console.h"
 #include "cli/contract.h"
@@ -34,7 +36,23 @@ using contract::Row;
 constexpr int kMaxRow = 64;
 constexpr int kPages = 64;
 
-contract::Subject subject_of(const Candidate& candidate) {
+// One sequence's decoding beside what the device reads, as `bench` measures both.
+Result<double> bandwidth_share(const Candidate& candidate, const std::shared_ptr<const model::Model>& model) {
+  double bandwidth = 0;
+  if (candidate.entry->read_bandwidth != nullptr) {
+    ASSIGN_OR_RETURN(bandwidth, candidate.entry->read_bandwidth(candidate.device.index));
+  } else {
+    ThreadPool pool(candidate.options.n_thread);
+    bandwidth = measure_read_bandwidth(pool);
+  }
+  if (bandwidth <= 0) return error(Code::kDevice, "{}: its reads could not be measured", candidate.device.name);
+  ASSIGN_OR_RETURN(const auto backend, candidate.entry->factory->make(model, candidate.options));
+  BenchRunner runner(*backend, *model, 1);
+  ASSIGN_OR_RETURN(const BenchFigures figures, runner.run({.n_decode = 32}, 3));
+  return figures.median_tok_s() * figures.bytes_a_step / bandwidth;
+}
+
+contract::Subject subject_of(const Candidate& candidate, const std::shared_ptr<const model::Model>& model) {
   const BackendEntry* entry = candidate.entry;
   const int index = candidate.device.index;
   contract::Subject out;
@@ -46,17 +64,20 @@ contract::Subject subject_of(const Candidate& candidate) {
       if (device.index == index) return device;
     return error(Code::kDevice, "{}: device {} is gone, want it as before", entry->name, index);
   };
+  const bool reads_host = candidate.device.kind == backend::DeviceKind::kCpu;
+  if (entry->read_bandwidth != nullptr || reads_host)
+    out.bandwidth_share = [candidate, model] { return bandwidth_share(candidate, model); };
   return out;
 }
 
 // The entry's best device, or why there is none.
-Asked ask(const BackendEntry& entry, const model::Model& model, const Demand& demand) {
+Asked ask(const BackendEntry& entry, const std::shared_ptr<const model::Model>& model, const Demand& demand) {
   Asked out{std::string(entry.name), {}, ""};
-  const auto found = candidates(entry, model, demand);
+  const auto found = candidates(entry, *model, demand);
   if (!found) {
     out.absent = found.error().message;
   } else if (const Candidate* best = best_of(*found); best != nullptr) {
-    out.subject = subject_of(*best);
+    out.subject = subject_of(*best, model);
   } else {
     out.absent = found->front().plan.error().message;
   }
@@ -68,7 +89,7 @@ struct Plan {
   std::vector<std::string> asked;  // those whose gates must be held
 };
 
-Plan plan_backends(const model::Model& model, const Common& common) {
+Plan plan_backends(const std::shared_ptr<const model::Model>& model, const Common& common) {
   Demand demand = demand_of(common);
   demand.ctx.reset();
   demand.n_page = kPages;
@@ -193,7 +214,7 @@ Result<int> run_contract(const ContractOptions& options, const Common& common) {
   ASSIGN_OR_RETURN(const OpenModel open, open_model(common));
 
   const InterruptScope interrupt;
-  const Plan plan = plan_backends(*open.model, common);
+  const Plan plan = plan_backends(open.model, common);
   const contract::Depth depth = options.quick     ? contract::Depth::kQuick
                                 : options.is_long ? contract::Depth::kLong
                                                   : contract::Depth::kUsual;

@@ -36,8 +36,9 @@ struct Series {
 struct Evidence {
   std::vector<Figure> figures;
   std::vector<Series> series;
-  std::string broken;   // what was seen that no bound allows; empty: nothing
-  std::string skipped;  // why there is nothing to say; empty: there is
+  std::string broken;                       // what was seen that no bound allows; empty: nothing
+  std::string skipped;                      // why there is nothing to say; empty: there is
+  std::vector<backend::Precision> untried;  // that were left out, to be quick: their bounds are not looked at
 
   void add(std::string name, std::optional<backend::Precision> precision, double value, std::string where = "") {
     figures.push_back({std::move(name), precision, value, std::move(where)});

@@ -257,7 +257,9 @@ Result<std::vector<GateFigures>> measure_gates(const backend::Factory& factory,
   return all;
 }
 
-Result<const GateMemo::Entry*> GateMemo::get(const World& world, const Subject& subject) {
+Result<const GateMemo::Entry*> GateMemo::get(const Context& context) {
+  const World& world = context.world;
+  const Subject& subject = *context.subject;
   const auto found = entries_.find(&subject);
   const auto answer = [](const Result<Entry>& entry) -> Result<const Entry*> {
     if (!entry) return tl::make_unexpected(entry.error());
@@ -268,9 +270,11 @@ Result<const GateMemo::Entry*> GateMemo::get(const World& world, const Subject& 
     const int n = affordable_positions(world, subject);
     world.say(fmt::format("the gates at {} positions", n));
     ASSIGN_OR_RETURN(const Text text, shipped_text(world, n));
-    ASSIGN_OR_RETURN(auto figures, measure_gates(*subject.factory, world.model, text.ids, kAllPrecisions,
-                                                 world.n_thread, subject.device.index));
-    return Entry{std::move(figures), text.has_meaning};
+    Evidence evidence;
+    const auto precisions = precisions_of(context, evidence);
+    ASSIGN_OR_RETURN(auto figures, measure_gates(*subject.factory, world.model, text.ids, precisions, world.n_thread,
+                                                 subject.device.index));
+    return Entry{std::move(figures), std::move(evidence.untried), text.has_meaning};
   };
   return answer(entries_.emplace(&subject, measure()).first->second);
 }

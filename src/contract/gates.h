@@ -66,10 +66,11 @@ Status check_recording(const trace::Recording& taps, const model::Model& model, 
 class GateMemo {
  public:
   struct Entry {
-    std::vector<GateFigures> figures;  // in all precisions
-    bool has_meaning = false;          // the tokens are those of a text
+    std::vector<GateFigures> figures;         // in each precision that was tried
+    std::vector<backend::Precision> untried;  // those that were not
+    bool has_meaning = false;                 // the tokens are those of a text
   };
-  Result<const Entry*> get(const World& world, const Subject& subject);
+  Result<const Entry*> get(const Context& context);
 
  private:
   std::map<const Subject*, Result<Entry>> entries_;

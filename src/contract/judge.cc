@@ -73,6 +73,7 @@ Judgement judge(const Falsifier& falsifier, const Evidence& evidence, std::strin
   bool is_bounded = false;
   for (const Threshold& t : falsifier.thresholds) {
     if (!is_of(t, backend, kind)) continue;
+    if (t.precision && std::ranges::find(evidence.untried, *t.precision) != evidence.untried.end()) continue;
     is_bounded = true;
     auto bounded = compare(t, evidence, backend, kind);
     if (bounded) {

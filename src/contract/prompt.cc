@@ -1,10 +1,14 @@
 #include "contract/prompt.h"
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <numeric>
 #include <random>
+
+#include "trace/measure.h"
 
 namespace tercet::contract {
 namespace {
@@ -95,6 +99,25 @@ int affordable_positions(const World& world, const Subject& subject) {
   return std::clamp(static_cast<int>(affordable), 3, std::min(most, std::max(3, world.model->config.n_ctx_train)));
 }
 
-std::string precision_text(backend::Precision precision) { return std::string(backend::precision_name(precision)); }
+std::span<const backend::Precision> precisions_of(const Context& context, Evidence& out) {
+  if (context.subject->device.kind != backend::DeviceKind::kSoftware || context.world.is_long) return kAllPrecisions;
+  static constexpr backend::Precision kDefault[] = {backend::Precision::kHigh};
+  out.untried = {backend::Precision::kExact, backend::Precision::kFast};
+  return kDefault;
+}
+
+Result<std::unique_ptr<backend::Backend>> start(const Subject& subject, std::shared_ptr<const model::Model> model,
+                                                backend::Options options) {
+  options.device = subject.device.index;
+  return subject.factory->make(std::move(model), options);
+}
+
+double distance(std::span<const float> seen, std::span<const float> wanted) {
+  if (seen.size() == wanted.size() && std::memcmp(seen.data(), wanted.data(), seen.size_bytes()) == 0) return 0;
+  const auto agreement = trace::measure(seen, wanted);
+  // Zeros of unlike sign differ in bits alone, which counts.
+  if (agreement) return std::max(agreement->relative_l2, std::numeric_limits<double>::min());
+  return std::numeric_limits<double>::quiet_NaN();
+}
 
 }  // namespace tercet::contract

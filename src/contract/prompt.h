@@ -38,10 +38,20 @@ struct Text {
 };
 Result<Text> shipped_text(const World& world, int n);
 
+// The precisions to try: all, but on software that plays a GPU the default alone unless there is time. Those that are left
+// out are noted in the evidence.
+std::span<const backend::Precision> precisions_of(const Context& context, Evidence& out);
+
+// A backend with room for the rows and sequences of a check, on the subject's device. Errors: the backend's.
+Result<std::unique_ptr<backend::Backend>> start(const Subject& subject, std::shared_ptr<const model::Model> model,
+                                                backend::Options options);
+
+// How far `seen` is from `wanted`: 0 where every bit is the same, else the relative L2; NaN where that cannot be told.
+double distance(std::span<const float> seen, std::span<const float> wanted);
+
 // Positions that a check may run through ref: the more, the less a token costs. --quick, or the time that it takes.
 int affordable_positions(const World& world, const Subject& subject);
 
-std::string precision_text(backend::Precision precision);
 inline constexpr backend::Precision kAllPrecisions[] = {backend::Precision::kExact, backend::Precision::kHigh,
                                                         backend::Precision::kFast};
 

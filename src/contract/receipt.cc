@@ -64,6 +64,8 @@ json::array texts(const std::vector<std::string>& items) {
 }
 
 json::object to_json(const Row& row) {
+  json::array untried;
+  for (const backend::Precision p : row.evidence.untried) untried.push_back(text(backend::precision_name(p)));
   return {{"contract", text(row.contract)},
           {"falsifier", text(row.falsifier)},
           {"backend", row.backend.empty() ? json::value(nullptr) : text(row.backend)},
@@ -74,6 +76,7 @@ json::object to_json(const Row& row) {
           {"bounds", list(row.judgement.bounds)},
           {"figures", list(row.evidence.figures)},
           {"series", list(row.evidence.series)},
+          {"untried", untried},
           {"broken", text(row.evidence.broken)},
           {"skipped", text(row.evidence.skipped)}};
 }
@@ -116,12 +119,15 @@ std::optional<double> maybe_number(const json::object& o, std::string_view key) 
   if (found == nullptr) return {};
   return as_number(*found);
 }
+backend::Precision precision_of(std::string_view name) {
+  for (const auto p : {backend::Precision::kExact, backend::Precision::kHigh, backend::Precision::kFast})
+    if (backend::precision_name(p) == name) return p;
+  throw std::invalid_argument(fmt::format("precision '{}'", printable(name)));
+}
 std::optional<backend::Precision> as_precision(const json::object& o) {
   const std::string name = text_or_empty(o, "precision");
   if (name.empty()) return {};
-  for (const auto p : {backend::Precision::kExact, backend::Precision::kHigh, backend::Precision::kFast})
-    if (backend::precision_name(p) == name) return p;
-  throw std::invalid_argument("precision '" + printable(name) + "'");
+  return precision_of(name);
 }
 
 template <typename T, typename Read>
@@ -169,8 +175,10 @@ Row read_row(const json::value& v) {
   const auto verdict = parse_verdict(as_text(o, "verdict"));
   if (!verdict) throw std::invalid_argument("verdict '" + printable(as_text(o, "verdict")) + "'");
   row.judgement = {*verdict, text_or_empty(o, "why"), read_list<Bounded>(o, "bounds", read_bounded)};
-  row.evidence = {read_list<Figure>(o, "figures", read_figure), read_list<Series>(o, "series", read_series),
-                  text_or_empty(o, "broken"), text_or_empty(o, "skipped")};
+  row.evidence = {
+      read_list<Figure>(o, "figures", read_figure), read_list<Series>(o, "series", read_series),
+      text_or_empty(o, "broken"), text_or_empty(o, "skipped"),
+      read_list<backend::Precision>(o, "untried", [](const json::value& p) { return precision_of(p.as_string()); })};
   return row;
 }
 

@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "base/cpu_info.h"
+#include "contract/small_model.h"
 #include "support/crowd.h"
 #include "support/demo.h"
-#include "support/small_model.h"
 #include "support/stage_local.h"
 
 namespace tercet::tests {
@@ -128,13 +128,13 @@ TEST_P(Repeat, PageCopies) {
 
 // A sequence that has gone to NaN is no one else's concern: not in a step, not in the pages that it leaves behind.
 TEST_P(Repeat, NanStaysInItsOwnSequence) {
-  SmallModel spec;
+  contract::SmallModel spec;
   spec.name = "nan";
-  const auto model = make_small_model(spec, kSeed);
+  const auto model = contract::make_small_model(spec, kSeed);
   ASSERT_TRUE(model) << model.error().message;
   for (const int n_decode : {1, 2, 8, 9}) {
     std::vector<std::vector<float>> seen;
-    for (const TokenId other : {7, poison_token(spec)}) {
+    for (const TokenId other : {7, contract::poison_token(spec)}) {
       // Row 0, and rows 2.., are of sequences that are well; row 1, if there is one, and a chunk are not.
       Crowd crowd(12, 200, spec.n_vocab - 1, kSeed);
       const auto backend = make_backend(*subject().factory, *model, crowd.options(subject().precision, 2, 256));
@@ -158,7 +158,7 @@ TEST_P(Repeat, NanStaysInItsOwnSequence) {
           well.insert(well.end(), logits->begin() + static_cast<std::ptrdiff_t>(r * n_vocab),
                       logits->begin() + static_cast<std::ptrdiff_t>((r + 1) * n_vocab));
       const bool is_nan = std::isnan(logits->back());
-      EXPECT_EQ(is_nan, other == poison_token(spec)) << "the chunk's last row";
+      EXPECT_EQ(is_nan, other == contract::poison_token(spec)) << "the chunk's last row";
     }
     EXPECT_TRUE(std::all_of(seen[1].begin(), seen[1].end(), [](float x) { return std::isfinite(x); }))
         << n_decode << " decoding";

@@ -5,10 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "support/small_model.h"
+#include "contract/small_model.h"
 #include "support/subject.h"
 
 namespace tercet::tests {
+
+using contract::Formats;
+using contract::make_small_model;
+using contract::poison_token;
+using contract::SmallModel;
 
 struct ShapeCase {
   Subject subject;  // its precision is not looked at: all are run

@@ -14,8 +14,9 @@ std::string not_comparable(const GateFigures& figures) {
 // `read` adds what it wants of each precision's figures.
 template <typename Read>
 Result<Evidence> read_gates(const Context& context, bool wants_meaning, Read read) {
-  ASSIGN_OR_RETURN(const GateMemo::Entry* entry, context.gates.get(context.world, *context.subject));
+  ASSIGN_OR_RETURN(const GateMemo::Entry* entry, context.gates.get(context));
   Evidence out;
+  out.untried = entry->untried;
   if (wants_meaning && !entry->has_meaning) {
     out.skipped = "the model has no vocabulary, want one that a text can be read in";
     return out;

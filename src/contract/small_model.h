@@ -1,4 +1,5 @@
-// Owns models of noise of any shape and any mix of formats, small enough to be made anew for each test.
+// Owns models of noise of any shape and any mix of formats, small enough to be made anew for each
+// test.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include "model/weights.h"
 #include "quant/format.h"
 
-namespace tercet::tests {
+namespace tercet::contract {
 
 // The format of each matrix, by its role.
 struct Formats {
@@ -38,6 +39,9 @@ struct SmallModel {
   int n_vocab = 1003;
   bool tied = false;  // no output of its own
   Formats formats = {};
+  double embedding = 1;            // the deviation of the embeddings
+  bool equal_router_rows = false;  // the router's rows come in pairs, so that every choice has a tie
+  bool adversarial = false;        // what quantization is worst at stands in the rows of every matrix, by turns
 };
 
 // Weights are N(0, 1/cols) and embeddings N(0, 1), so that every term of every sum matters; norms are about 1, those of
@@ -48,4 +52,4 @@ Result<std::shared_ptr<const model::Model>> make_small_model(const SmallModel& s
 // What this token leaves behind in the KV cache is NaN: whoever reads a position that is not its own will show it.
 constexpr int poison_token(const SmallModel& spec) { return spec.tied ? -1 : spec.n_vocab - 1; }
 
-}  // namespace tercet::tests
+}  // namespace tercet::contract
