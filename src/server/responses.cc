@@ -213,9 +213,9 @@ json::object shown_of(const json::object& body, const ServedModel& model, const 
       {"top_p", request.sampling.top_p},
       {"truncation", "disabled"},
       {"usage", nullptr}};
-  const auto echo = [&](std::string_view name, json::value otherwise) {
+  const auto echo = [&](std::string_view name, const json::value& otherwise) {
     const json::value* given = body.if_contains(name);
-    out[name] = given != nullptr && !given->is_null() ? *given : std::move(otherwise);
+    out[name] = given != nullptr && !given->is_null() ? *given : otherwise;
   };
   echo("instructions", nullptr);
   echo("max_output_tokens", nullptr);
@@ -240,7 +240,7 @@ Api<Reply> responses(const json::object& body, const ServedModel& model) {
   ASSIGN_OR_RETURN(const auto max_tokens, fields.integer("max_output_tokens", 1, INT64_MAX));
   ASSIGN_OR_RETURN(engine::Request request, read_sampling(fields, model));
   ASSIGN_OR_RETURN(const ChatInput input, read_responses_input(fields));
-  ASSIGN_OR_RETURN(ChatPrompt prompt, make_prompt(input, model));
+  ASSIGN_OR_RETURN(const ChatPrompt prompt, make_prompt(input, model));
   RETURN_IF_ERROR(check_length(prompt.ids.size(), model, max_tokens));
   request.prompt = prompt.ids;
   request.grammar = prompt.grammar;
