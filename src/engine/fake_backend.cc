@@ -211,6 +211,7 @@ Result<backend::Ticket> FakeBackend::submit(const backend::Batch& batch, backend
 
 Status FakeBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
   if (fail_wait && n_wait_++ == *fail_wait) return error(Code::kDevice, "fake: wait failed");
+  if (on_wait) on_wait();
   expect(!pending_.empty() && pending_.front().ticket == ticket, "a step was waited for out of order");
   Pending step = std::move(pending_.front());
   pending_.pop_front();

@@ -52,6 +52,7 @@ class FakeBackend : public backend::Backend {
   std::vector<std::string> violations;  // of the seam's promises
   size_t max_depth = 0;                 // steps in flight at once
 
+  std::function<void()> on_wait;              // while a step is computed, if there is something to be done
   std::optional<int> fail_submit, fail_wait;  // at the step of this number, from 0
 
  private:

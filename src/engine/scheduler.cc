@@ -29,7 +29,16 @@ Scheduler::Scheduler(const backend::Limits& limits, int max_active, bool caches)
   CHECK(!free_slots_.empty());
 }
 
-void Scheduler::enqueue(Sequence& sequence) { insert_by_arrival(waiting_, sequence); }
+void Scheduler::enqueue(Sequence& sequence) {
+  share_.enter(sequence.request.owner);
+  insert_by_arrival(waiting_, sequence);
+}
+
+bool Scheduler::goes_before(const Sequence& a, const Sequence& b) const {
+  const int64_t of_a = share_.rank(a.request.owner);
+  const int64_t of_b = share_.rank(b.request.owner);
+  return of_a != of_b ? of_a < of_b : a.id < b.id;
+}
 
 std::vector<Part> Scheduler::plan() {
   // Oldest first, and the youngest gives way: the oldest always goes on, so everybody's turn comes.
@@ -48,9 +57,13 @@ std::vector<Part> Scheduler::plan() {
   // Prefill gets only the rows that are left when every decoding sequence has got one:
   // a long prompt may slow the others, never stop them.
   int n_left = max_row_ - static_cast<int>(parts.size());
-  for (Sequence* sequence : active_) {
+  std::vector<Sequence*> prompts;
+  for (Sequence* sequence : active_)
+    if (sequence->n_ready() > 1) prompts.push_back(sequence);  // who has a row by now has at most one more to ask for
+  std::sort(prompts.begin(), prompts.end(), [&](const Sequence* a, const Sequence* b) { return goes_before(*a, *b); });
+  for (Sequence* sequence : prompts) {
     const int n_row = std::min(sequence->n_ready(), n_left);
-    if (sequence->n_ready() < 2 || n_row == 0) continue;  // who has a row by now has at most one more to ask for
+    if (n_row == 0) break;
     parts.push_back(book(*sequence, n_row));
     n_left -= n_row;
   }
@@ -64,6 +77,12 @@ Part Scheduler::book(Sequence& sequence, int n_row) {
   place.n_submitted += n_row;
   place.n_drawing += draws ? 1 : 0;
   ++place.n_in_flight;
+  if (const int n_new = place.n_submitted - std::max(place.n_charged, part.begin); n_new > 0) {
+    const int n_promised = std::min(n_new, place.n_promised);
+    share_.charge(sequence.request.owner, n_new, n_promised);
+    place.n_promised -= n_promised;
+    place.n_charged = place.n_submitted;
+  }
   return part;
 }
 
@@ -106,6 +125,7 @@ void Scheduler::retire(Sequence& sequence) {
   } else {
     std::erase(waiting_, &sequence);
   }
+  share_.leave(sequence.request.owner);
   sequence.place.state = Placement::State::kDone;
 }
 
@@ -139,11 +159,12 @@ void Scheduler::preempt(Sequence& sequence) {
   ++n_preempted_;
   leave(sequence);
   sequence.place.state = Placement::State::kWaiting;
-  enqueue(sequence);
+  insert_by_arrival(waiting_, sequence);
 }
 
 void Scheduler::leave(Sequence& sequence) {
   std::erase(active_, &sequence);
+  share_.promise(sequence.request.owner, -std::exchange(sequence.place.n_promised, 0));
   if (sequence.place.n_in_flight > 0) {
     ++n_releasing_;
   } else {
@@ -203,20 +224,30 @@ void Scheduler::admit(Sequence& sequence, const PrefixCache::Match& match) {
   place.n_computed = place.n_kept * page_size_;  // the copy is not made yet
   place.keeps_more = caches_ && sequence.request.uses_cache;
   if (!sequence.n_cached) sequence.n_cached = place.n_submitted;
+  place.n_charged = std::max(place.n_charged, place.n_submitted);
+  place.n_promised = std::max(0, sequence.n_known() - place.n_charged);
+  share_.promise(sequence.request.owner, place.n_promised);
+}
+
+// Whether it would get a row of the next step: nobody is let in before, as his pages may still serve the others.
+bool Scheduler::has_rows(const Sequence& newcomer) const {
+  int n_wanted = 0;
+  for (const Sequence* sequence : active_)
+    if (sequence->n_ready() < 2 || goes_before(*sequence, newcomer)) n_wanted += sequence->n_ready();
+  return n_wanted < max_row_;
 }
 
 void Scheduler::admit_waiting() {
-  int n_wanted = 0;
-  for (const Sequence* sequence : active_) n_wanted += sequence->n_ready();
-  // The first in the queue holds up those behind it: who needs many pages would otherwise never get them. And nobody is
-  // admitted before there are rows for him: his pages may still serve the others.
-  while (!waiting_.empty() && n_wanted < max_row_) {
-    Sequence& sequence = *waiting_.front();
+  // The one whose turn it is holds up the others: who needs many pages would otherwise never get them.
+  while (!waiting_.empty() && !free_slots_.empty()) {
+    const auto next = std::min_element(waiting_.begin(), waiting_.end(),
+                                       [&](const Sequence* a, const Sequence* b) { return goes_before(*a, *b); });
+    Sequence& sequence = **next;
+    if (!has_rows(sequence)) break;
     const auto match = find_room(sequence);
     if (!match) break;
-    waiting_.erase(waiting_.begin());
+    waiting_.erase(next);
     admit(sequence, *match);
-    n_wanted += sequence.n_ready();
   }
 }
 

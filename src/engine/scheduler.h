@@ -1,4 +1,5 @@
-// Owns who runs next and who holds which KV page: continuous batching, first come first served. It moves no token and
+// Owns who runs next and who holds which KV page: continuous batching, fair between owners, and first come first served
+// for one owner. It moves no token and
 // calls no backend; the engine asks it for a plan and tells it what was done.
 #pragma once
 
@@ -7,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "backend/kv_pages.h"
+#include "engine/fair_share.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 
@@ -30,8 +32,8 @@ class Scheduler {
   // The sequence must outlive its time here: until is_gone().
   void enqueue(Sequence& sequence);
 
-  // The parts of the next step, and books them as submitted: single rows first, then pieces of prompts, each in the
-  // order of arrival. Empty when nothing can run before a step in flight is done.
+  // The parts of the next step, and books them as submitted: single rows first, in the order of arrival, then pieces of
+  // prompts, first of whose owner has had least. Empty when nothing can run before a step in flight is done.
   std::vector<Part> plan();
 
   // A step with this part was waited for.
@@ -59,6 +61,8 @@ class Scheduler {
   std::optional<PrefixCache::Match> find_room(const Sequence& sequence);
   void admit(Sequence& sequence, const PrefixCache::Match& match);
   void admit_waiting();
+  bool has_rows(const Sequence& newcomer) const;
+  bool goes_before(const Sequence& a, const Sequence& b) const;
   void keep_prefix(Sequence& sequence);
   void finish_part(const Part& part);
   void preempt(Sequence& sequence);
@@ -71,9 +75,10 @@ class Scheduler {
   bool caches_;
   backend::PagePool pool_;
   PrefixCache cache_;
+  FairShare share_;
   std::vector<int> free_slots_;     // a stack
   std::vector<Sequence*> active_;   // by arrival
-  std::vector<Sequence*> waiting_;  // by arrival; all arrived after those in active_
+  std::vector<Sequence*> waiting_;  // by arrival
   int n_releasing_ = 0;             // sequences that hold pages only for steps in flight
   int n_preempted_ = 0;
 };

@@ -46,6 +46,8 @@ struct Placement {
   // Of a page that others have too, to be made before this sequence's first rows. The source is held until then.
   backend::PageCopy copy = kNoCopy;
   int n_kept = 0;           // pages that the prefix cache has of it while it runs
+  int n_charged = 0;        // positions that its owner's share has paid for, in a former life too
+  int n_promised = 0;       // and those that it will have to, of what was let in
   bool keeps_more = false;  // whether more may follow
   int n_drawing = 0;        // tokens that steps in flight will sample
   int n_in_flight = 0;      // steps in flight that have rows of it

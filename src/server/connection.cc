@@ -377,19 +377,23 @@ asio::awaitable<void> Connection::stream_events(Exchange& x) {
     inbox.is_gone = !written;
   }
   watch(x.inbox);
+  // Since the last byte, not the last event: of a prompt's progress, or of text that is held back, nothing may be written.
+  Stopwatch silence;
+  const double longest_ms = std::chrono::duration<double, std::milli>(state_.options.keep_alive).count();
   while (x.n_left > 0 && !inbox.is_gone && !x.refusal) {
     if (inbox.events.empty() && x.pending.empty()) {
       inbox.timer.expires_after(state_.options.keep_alive);
       error_code woken;
       co_await inbox.timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-      if (inbox.events.empty() && !woken) x.pending = x.job->keep_alive();
     }
     take_events(x);
+    if (x.pending.empty() && silence.elapsed_ms() >= longest_ms) x.pending = x.job->keep_alive();
     if (!x.job->streams() || x.refusal) {
       x.pending.clear();
       continue;
     }
     x.n_byte += static_cast<int64_t>(x.pending.size());
+    if (!x.pending.empty()) silence.restart();
     const bool written = co_await write_chunk(x.pending);
     if (!written) inbox.is_gone = true;
   }

@@ -27,7 +27,7 @@ struct ServerOptions {
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds write_timeout{60'000};
   std::chrono::milliseconds idle_timeout{75'000};
-  std::chrono::milliseconds keep_alive{10'000};  // of a stream in which nothing happens
+  std::chrono::milliseconds keep_alive{5'000};  // of a stream in which nothing is written
   std::chrono::milliseconds drain_timeout{60'000};
 
   enum class Log { kOff, kText, kJson };

@@ -349,6 +349,40 @@ TEST_F(ServerTest, AStreamsFirstBytesDoNotWaitForTokens) {
   EXPECT_TRUE(seen.starts_with("HTTP/1.1 200"));
 }
 
+// A prompt that takes long gives events, and nothing that is written: the time counts from the last byte.
+TEST_F(ServerTest, BytesComeWhileAPromptIsComputed) {
+  ServerOptions options = quick();
+  options.keep_alive = std::chrono::milliseconds(20);
+  prepare_ = [](engine::FakeBackend& backend) {
+    backend.on_wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(10)); };
+  };
+  start(options);
+  const std::string prompt(200, 'x');  // a token each, 16 a step
+  const std::string answer = ask(post(
+      "/v1/completions", fmt::format(R"({{"prompt":"{}","max_tokens":1,"ignore_eos":true,"stream":true}})", prompt)));
+  const size_t said = answer.find(": still at work");
+  EXPECT_LT(said, answer.find("data: ")) << answer;
+  const std::string message = ask(post(
+      "/v1/messages",
+      fmt::format(R"({{"messages":[{{"role":"user","content":"{}"}}],"max_tokens":1,"stream":true}})", "y" + prompt)));
+  const size_t first = message.find("event: ping");
+  EXPECT_NE(message.find("event: ping", first + 1), std::string::npos) << message;
+}
+
+TEST_F(ServerTest, ATemplateThatRaisesIsTheRequestsError) {
+  start(quick());
+  auto parsed = chat::Template::parse("{{ raise_exception('not this one') }}", "test");
+  ASSERT_TRUE(parsed);
+  model_.chat_template = *std::move(parsed);
+  for (const std::string_view path : {"/v1/chat/completions", "/v1/messages"}) {
+    const std::string answer =
+        ask(post(path, R"({"messages":[{"role":"user","content":"a"}],"max_tokens":1,"stream":true})"));
+    EXPECT_EQ(status_of(answer), 400) << answer;
+    EXPECT_NE(answer.find("not this one"), std::string::npos) << answer;
+  }
+  EXPECT_EQ(status_of(ask(kHealth)), 200);
+}
+
 TEST_F(ServerTest, BindsBeyondLoopbackOnlyWithAKey) {
   ServerOptions options = quick();
   options.host = "0.0.0.0";
