@@ -19,6 +19,7 @@ using quant::Type;
 
 constexpr uint32_t kSeed = 20261126;
 constexpr const char* kMaxBinding = "TERCET_WGPU_MAX_BINDING";
+constexpr const char* kLimits = "TERCET_WGPU_LIMITS";
 
 Subject anywhere(Precision precision) { return {&wgpu::kFactory, precision, wgpu::check_device}; }
 
@@ -27,7 +28,10 @@ class WgpuForward : public testing::Test {
   void SetUp() override {
     if (const Status there = wgpu::check_device(0); !there) GTEST_SKIP() << there.error().message;
   }
-  void TearDown() override { unsetenv(kMaxBinding); }
+  void TearDown() override {
+    unsetenv(kMaxBinding);
+    unsetenv(kLimits);
+  }
 };
 
 // Prompts alone and together, decoding alone, by two, by four, and beside a prompt: every way through the kernels.
@@ -35,8 +39,8 @@ void expect_right(const Subject& on, const std::shared_ptr<const model::Model>& 
                   const std::string& name) {
   Crowd crowd(5, 200, n_token_id, kSeed);
   StageLocal gate(on, model, crowd.options(on.precision, 2, 96));
-  const std::vector<std::vector<Part>> script = {{{0, 65}},        {{1, 1}, {2, 9}, {3, 2}, {4, 3}}, {{0, 1}},
-                                                 {{0, 1}, {1, 1}}, {{0, 1}, {1, 1}, {2, 1}, {4, 1}}, {{0, 1}, {3, 63}}};
+  const std::vector<std::vector<Part>> script = {{{0, 67}},        {{1, 1}, {2, 9}, {3, 2}, {4, 3}}, {{0, 1}},
+                                                 {{0, 1}, {1, 1}}, {{0, 1}, {1, 1}, {2, 1}, {4, 1}}, {{0, 1}, {3, 70}}};
   for (const auto& parts : script)
     if (!gate.run(crowd.take(parts), name + ", seed " + std::to_string(kSeed), 1)) return;
 }
@@ -104,6 +108,26 @@ TEST_F(WgpuForward, ChunkingChangesNoBit) {
   const auto backend = make_backend(wgpu::kFactory, demo_model(), options_for(140, Precision::kExact));
   const auto whole = run_prompt(*backend, ids);
   EXPECT_EQ(run_prompt(*backend, ids, std::vector<int>{127, 1, 2, 4, 6}), whole);
+}
+
+// Tiles are cut to the shared memory that every adapter has, and matrices to bindings of 1 MiB.
+TEST_F(WgpuForward, AnAdapterOfTheLeastLimits) {
+  ASSERT_EQ(setenv(kLimits, "least", 1), 0);
+  ASSERT_EQ(setenv(kMaxBinding, "1048576", 1), 0);
+  contract::SmallModel spec;
+  spec.name = "the least limits";
+  spec.n_layer = 1;
+  spec.d_model = 512;
+  spec.n_head = 8;
+  spec.n_head_kv = 1;
+  spec.n_expert = 17;
+  spec.n_expert_used = 5;
+  spec.d_ff = 512;
+  spec.n_vocab = 131;
+  const auto model = contract::make_small_model(spec, kSeed);
+  ASSERT_TRUE(model) << model.error().message;
+  for (const Precision precision : {Precision::kExact, Precision::kHigh})
+    expect_right(anywhere(precision), *model, spec.n_vocab - 1, spec.name);
 }
 
 TEST_F(WgpuForward, AMatrixOverTheLimitIsRefusedWithTheFigures) {

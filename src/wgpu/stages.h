@@ -19,7 +19,7 @@
 namespace tercet::wgpu {
 
 inline constexpr int kPageSize = 64;  // common.wgsl knows it too
-inline constexpr int kFewRows = 32;   // up to which product.wgsl is quicker than tile.wgsl
+inline constexpr int kFewRows = 64;   // up to which product.wgsl is quicker than tile.wgsl
 
 // Of kernels/tile.wgsl: T rows and R outputs a thread.
 struct TileShape {
