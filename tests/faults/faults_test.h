@@ -32,8 +32,6 @@ class Faults {
     world_.model = *model;
     world_.yardstick = &yardstick;
     world_.n_thread = n_usable_cpu();
-    // What software that plays a GPU leaves out when it is quick are precisions that a fault may need.
-    if (device_.kind == backend::DeviceKind::kSoftware) device_.kind = backend::DeviceKind::kIntegrated;
   }
 
   contract::Judgement try_on(const Fault& fault) {
