@@ -42,7 +42,7 @@ std::string take_all(int fd) {
 }
 
 std::string take_memory_file(int fd) {
-  ::lseek(fd, 0, SEEK_SET);
+  if (fd < 0 || ::lseek(fd, 0, SEEK_SET) != 0) return "(no memory file)";
   return take_all(fd);
 }
 

@@ -125,7 +125,7 @@ TEST_F(CudaFailure, WhatWasAllocatedBeforeTheFailureIsGivenBack) {
 // A step that needs more than there is fails, and the backend goes on with smaller ones.
 TEST_F(CudaFailure, AStepThatDoesNotFitIsAnErrorAndTheNextIsNot) {
   const auto model = demo_model();
-  backend::Options wide = options_for(1024, Precision::kHigh);
+  const backend::Options wide = options_for(1024, Precision::kHigh);
   auto backend = make_backend(cuda::kFactory, model, wide);
   const auto ids = long_prompt(1024);
   const auto wanted = run_prompt(*backend, std::span(ids).first(5));

@@ -203,7 +203,7 @@ Sampled sample_in_flight(const backend::Factory& factory, const backend::Samplin
 }
 
 TEST_F(WgpuForward, TokensInFlightAreThoseOfTheReference) {
-  backend::Sampling greedy;
+  const backend::Sampling greedy = {};
   backend::Sampling warm;
   warm.temperature = 0.9F;
   warm.top_k = 20;

@@ -140,7 +140,8 @@ Status run_prompt(backend::Backend& backend, const std::vector<int32_t>& tokens,
     std::vector<backend::Row> rows;
     std::vector<backend::Output> outputs;
     for (int i = 0; i < n; ++i) {
-      rows.push_back({tokens[static_cast<size_t>(done + i)], done + i, 0});
+      const int position = done + i;
+      rows.push_back({tokens[static_cast<size_t>(position)], position, 0});
       backend::Output& output = outputs.emplace_back();
       output.row = i;
       output.sample = false;

@@ -61,7 +61,7 @@ class PrefixCache {
 
  private:
   struct Less {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the name is std::map's
     bool operator()(std::span<const backend::TokenId> a, std::span<const backend::TokenId> b) const;
   };
   struct Node;

@@ -115,7 +115,7 @@ void expect_complete(int i, const Answer& answer) {
     EXPECT_GE(token, 0) << i;
     EXPECT_LT(token, demo_model()->config.n_vocab) << i;
   }
-  const auto stride = static_cast<size_t>(1 + request.n_logprob);
+  const size_t stride = 1 + static_cast<size_t>(request.n_logprob);
   ASSERT_EQ(answer.logprobs.size(), answer.tokens.size() * stride) << i;
   if (request.n_logprob == 0) return;
   for (size_t at = 0; at < answer.logprobs.size(); at += stride) {
@@ -300,7 +300,7 @@ std::vector<TokenId> decode_together(backend::Backend& backend, bool two_in_flig
     for (int s = 0; s < kSequences && !is_prompt; ++s) {
       const int position = step - (step + 1) / 4;  // how many steps of theirs there were
       pages[static_cast<size_t>(s)] = {2 * s, 2 * s + 1};
-      rows.push_back({step == 0 ? text[static_cast<size_t>(7 * s)] : backend::kLast, position, s});
+      rows.push_back({step == 0 ? text[7 * static_cast<size_t>(s)] : backend::kLast, position, s});
       sequences.push_back({s, position + 1, pages[static_cast<size_t>(s)]});
       backend::Output& output = outputs.emplace_back();
       output.row = s;
@@ -312,7 +312,7 @@ std::vector<TokenId> decode_together(backend::Backend& backend, bool two_in_flig
     const auto ticket = backend.submit({rows, sequences, {}, outputs}, nullptr);
     EXPECT_TRUE(ticket) << ticket.error().message;
     if (!ticket) break;
-    pending.push_back({*ticket, !is_prompt});
+    pending.emplace_back(*ticket, !is_prompt);
     wait_all_but(two_in_flight ? 1 : 0);
   }
   wait_all_but(0);

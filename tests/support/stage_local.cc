@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -107,7 +108,7 @@ std::string StageLocal::check_again(const backend::Batch& batch, const std::vect
     size_t n_different = 0;
     size_t first = 0;
     for (size_t j = std::min(again->size(), logits.size()); j-- > 0;) {
-      if (std::memcmp(&(*again)[j], &logits[j], sizeof(float)) == 0) continue;
+      if (std::bit_cast<uint32_t>((*again)[j]) == std::bit_cast<uint32_t>(logits[j])) continue;
       ++n_different;
       first = j;
     }

@@ -19,7 +19,8 @@ struct Cache {
 
   Cache(KvType kv_type, int size, int dim, int n_position) : type(kv_type), page_size(size), d_head(dim) {
     const size_t n_page = static_cast<size_t>((n_position + size - 1) / size);
-    const auto bytes = static_cast<size_t>(size * dim * kv_element_bytes(type));
+    const size_t bytes =
+        static_cast<size_t>(size) * static_cast<size_t>(dim) * static_cast<size_t>(kv_element_bytes(type));
     memory.assign(2 * n_page, std::vector<std::byte>(bytes, std::byte{0xff}));
     for (size_t i = 0; i < n_page; ++i) {
       keys.push_back(memory[2 * n_page - 1 - i].data());
@@ -30,7 +31,7 @@ struct Cache {
     return const_cast<std::byte*>(pages[static_cast<size_t>(position / page_size)]) +
            position % page_size * d_head * kv_element_bytes(type);
   }
-  void store(int position, const std::vector<float>& k, const std::vector<float>& v) {
+  void store(int position, const std::vector<float>& k, const std::vector<float>& v) const {
     best_kernels().store_kv(at(keys, position), type, k.data(), d_head);
     best_kernels().store_kv(at(values, position), type, v.data(), d_head);
   }

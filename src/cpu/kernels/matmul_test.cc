@@ -70,7 +70,8 @@ struct Weights {
       quant::BlockQ4K block;
       std::memcpy(&block, bytes.get() + o * row_bytes() + static_cast<int64_t>(i / 256 * sizeof block), sizeof block);
       const quant::ScalesQ4K scales = quant::unpack_scales_q4_k(block.scales);
-      const double low = quant::half_to_float(block.dmin) * static_cast<double>(scales.min[i % 256 / 32]);
+      const auto sub_block = i % 256 / 32;
+      const double low = quant::half_to_float(block.dmin) * static_cast<double>(scales.min[sub_block]);
       mass[i] = std::fabs(w[i] + low) + std::fabs(low);
     }
     return mass;
@@ -263,7 +264,7 @@ TEST_P(MatmulTest, NonFiniteActivations) {
 TEST_P(IntegerMatmulTest, LargestSums) {
   std::mt19937 random(400);
   const int64_t n_col = columns(GetParam()).back();
-  Weights w(GetParam(), 16, n_col, random, Scales::kOrdinary);
+  const Weights w(GetParam(), 16, n_col, random, Scales::kOrdinary);
   const std::vector<int> offsets = scale_offsets(GetParam());
   for (const int fill : {0xff, 0x00, 0x80, 0x7f}) {
     const int64_t n_block = 16 * n_col / w.format->block_size;
