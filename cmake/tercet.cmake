@@ -69,7 +69,7 @@ function(tercet_oracle name script)
   cmake_path(ABSOLUTE_PATH script BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
   add_test(NAME oracle.${name} COMMAND "${TERCET_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/oracles/once.py" "${script}"
                                        "${TERCET_ORACLE_DIR}/${name}" ${ARGN})
-  set_tests_properties(oracle.${name} PROPERTIES FIXTURES_SETUP oracle_${name} TIMEOUT 600
+  set_tests_properties(oracle.${name} PROPERTIES FIXTURES_SETUP oracle_${name} TIMEOUT 1800
     ENVIRONMENT "TERCET_SOURCE_DIR=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
 
@@ -99,7 +99,7 @@ function(tercet_test name)
     add_dependencies(thread_tests ${name})
   endif()
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 600)
+    set(ARG_TIMEOUT 1800)
   endif()
   list(TRANSFORM ARG_ORACLES PREPEND oracle_)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77
