@@ -2,35 +2,37 @@
 # Tests and measures on one GPU, beside llama.cpp in the same run. It builds nothing and needs neither CMake nor git, so
 # it runs wherever the built programs were carried to. Needs python3; numpy, if a model file is to be made.
 #
-#   bench/gpu.sh [--build DIR] [--model FILE] [--commit TEXT] [--precisions high,fast] [--repeat N] [--device N]
-#                [--skip-tests] OUT [PEER_DIR]
+#   bench/gpu.sh [--build DIR] [--model FILE] [--commit TEXT] [--backends cuda,wgpu] [--precisions high,fast]
+#                [--repeat N] [--device N] [--skip-tests] OUT [PEER_DIR]
 #
 #   OUT        gets table.md, and raw/ with all that the programs said
 #   PEER_DIR   llama-bench and llama-batched-bench; without it there is no second column
 #   --build    where tercet and bin/ lie (build)
 #   --model    the full-size model that both read; unset, tools/make_gguf.py writes one to /dev/shm; `synthetic` has tercet
 #              make its weights in memory, and there is no second column
+#   --backends which of tercet's are measured (cuda); wgpu takes its best adapter, which --device does not name
 #   --commit   what was built (default: the file build/commit, or git's answer)
 # Exit code: 1 if a test failed or a program did, after all that still can be measured was.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-build=$root/build model="" commit="" precisions=high repeat=3 device=0 tests=yes
+build=$root/build model="" commit="" backends=cuda precisions=high repeat=3 device=0 tests=yes
 while [ $# -gt 0 ]; do
   case $1 in
     --build) build=$2; shift ;;
     --model) model=$2; shift ;;
     --commit) commit=$2; shift ;;
+    --backends) backends=$2; shift ;;
     --precisions) precisions=$2; shift ;;
     --repeat) repeat=$2; shift ;;
     --device) device=$2; shift ;;
     --skip-tests) tests=no ;;
-    -*) sed -n '2,15p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    -*) sed -n '2,16p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     *) break ;;
   esac
   shift
 done
-[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,15p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,16p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 out=$1 peer=${2:-}
 raw=$out/raw
 mkdir -p "$raw" || exit 1
@@ -69,7 +71,7 @@ describe() {
 run_tests() {
   local program name
   export TERCET_SOURCE_DIR=$root
-  for program in "$build"/bin/cuda_*test "$build"/bin/*_device_test; do
+  for program in "$build"/bin/cuda_*test "$build"/bin/wgpu_*test "$build"/bin/*_device_test; do
     name=$(basename "$program")
     [ -x "$program" ] && [ ! -e "$raw/$name.log" ] || continue
     timeout 300 "$program" > "$raw/$name.log" 2>&1
@@ -94,13 +96,24 @@ make_model() {
   rm -rf "$raw/tokenizer"
 }
 
-# ours NAME PRECISION ARGS...
+# ours NAME ARGS...   by every backend, at every precision
 ours() {
-  local name=$1 precision=$2
-  shift 2
-  local source=(-m "$model")
+  local name=$1 backend precision
+  shift
+  for backend in ${backends//,/ }; do
+    for precision in ${precisions//,/ }; do one "$name" "$backend" "$precision" "$@"; done
+  done
+}
+
+# one NAME BACKEND PRECISION ARGS...
+one() {
+  local name=$1 backend=$2 precision=$3
+  shift 3
+  local source=(-m "$model") where=()
   [ "$model" != synthetic ] || source=(--synthetic full)
-  keep "tercet-$name-$precision.json" "$build/tercet" bench "${source[@]}" --backend cuda --device "$device" \
+  [ "$name" != demo ] || source=()
+  [ "$backend" != cuda ] || where=(--device "$device")
+  keep "tercet-$backend-$name-$precision.json" "$build/tercet" bench "${source[@]}" --backend "$backend" "${where[@]}" \
        --precision "$precision" -r "$repeat" --json "$@"
 }
 
@@ -113,17 +126,13 @@ theirs() {
 
 # The same thing by one and then the other, so that neither has the card to itself at a better hour.
 measure() {
-  local precision
-  for precision in ${precisions//,/ }; do
-    keep "tercet-demo-$precision.json" "$build/tercet" bench --backend cuda --device "$device" --precision "$precision" \
-         -p 512 -n 128 -r "$repeat" --json
-    ours decode "$precision" -p 0 -n 128 -d 0,4096,16384
-  done
+  ours demo -p 512 -n 128
+  ours decode -p 0 -n 128 -d 0,4096,16384
   theirs decode.json llama-bench -fa 1 -p 0 -n 128 -d 0,4096,16384 -r "$repeat" -o json
-  for precision in ${precisions//,/ }; do ours prefill "$precision" -p 512,2048,4096,8192 -n 0; done
+  ours prefill -p 512,2048,4096,8192 -n 0
   theirs prefill-512.json llama-bench -fa 1 -p 512,2048,4096,8192 -n 0 -r "$repeat" -o json
   theirs prefill-2048.json llama-bench -fa 1 -b 2048 -ub 2048 -p 512,2048,4096,8192 -n 0 -r "$repeat" -o json
-  for precision in ${precisions//,/ }; do ours batch "$precision" -p 0 -n 128 -d 128 -b 1,8,32,64; done
+  ours batch -p 0 -n 128 -d 128 -b 1,8,32,64
   theirs batch llama-batched-bench -fa on -c 40000 -npp 128 -ntg 128 -npl 1,8,32,64
 }
 

@@ -68,17 +68,17 @@ def show(what, row, peer, note=""):
     line(what, number(rate), spread, share, experts, number(peer), note, ratio)
 
 
-def table(precision):
-    decode, report = ours(f"tercet-decode-{precision}.json")
-    prefill, _ = ours(f"tercet-prefill-{precision}.json")
-    batch, _ = ours(f"tercet-batch-{precision}.json")
-    demo, demo_report = ours(f"tercet-demo-{precision}.json")
+def table(backend, precision):
+    decode, report = ours(f"tercet-{backend}-decode-{precision}.json")
+    prefill, _ = ours(f"tercet-{backend}-prefill-{precision}.json")
+    batch, _ = ours(f"tercet-{backend}-batch-{precision}.json")
+    demo, demo_report = ours(f"tercet-{backend}-demo-{precision}.json")
     peer_decode = peer_bench("peer-decode.json")
     peer_prefill = {ubatch: peer_bench(f"peer-prefill-{ubatch}.json") for ubatch in (512, 2048)}
     peer_batch = peer_batched()
 
     any_report = report or demo_report
-    print(f"\n## `--precision {precision}`\n")
+    print(f"\n## `--backend {backend} --precision {precision}`\n")
     if any_report:
         print(f"{any_report['device']}, reads {any_report['read_bytes_s'] / 1e9:,.0f} GB/s, measured in this run; "
               f"{report.get('model', 'no full-size model')} loaded in {report.get('load_ms', 0) / 1000:.2f} s.\n")
@@ -125,10 +125,11 @@ def main():
     print(f"Commit {text_of('commit', 'unknown')}. GPU (name, driver, memory, in use, clocks, power limit): {gpu()}. "
           f"Load of the host: {text_of('loadavg').split(' ')[0] or 'unknown'}.")
     print("Medians; spread is (largest - smallest) / median. llama.cpp's prefill is that of its better ubatch.")
-    measured = {path.stem.rsplit("-", 1)[1] for path in RAW.glob("tercet-*.json")}
-    for precision in ("exact", "high", "fast"):
-        if precision in measured:
-            table(precision)
+    measured = {(path.stem.split("-")[1], path.stem.split("-")[3]) for path in RAW.glob("tercet-*-*-*.json")}
+    for backend in ("cuda", "wgpu"):
+        for precision in ("exact", "high", "fast"):
+            if (backend, precision) in measured:
+                table(backend, precision)
     tests()
 
 
