@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/sanitized.h"
 #include "cli_test.h"
 
 namespace tercet::tests {
@@ -24,6 +25,8 @@ std::string read_file(const std::string& path) {
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 constexpr const char* kCpu = "qwen3-moe-forward-cpu-v1";
+constexpr const char* kMinutes =
+    "all falsifiers of the CPU are minutes under a sanitizer; WhatIsNotHereIsIncomplete runs ref's";
 
 TEST(CliContract, ValidatesThoseThatShip) {
   const Outcome seen = run_tercet({.args = {"contract", "validate"}});
@@ -85,6 +88,7 @@ TEST(CliContract, WhatIsNotHereIsIncomplete) {
 }
 
 TEST(CliContract, HoldsOnTheDemoAndLeavesAReceipt) {
+  if (kSanitized) GTEST_SKIP() << kMinutes;
   const TempDir folder;
   const std::string receipt = folder.file("r.json");
   const Outcome run = run_tercet(
@@ -107,6 +111,7 @@ TEST(CliContract, HoldsOnTheDemoAndLeavesAReceipt) {
 
 // It is another model then: the backends agree on it, and it is not what Hugging Face's logits are of.
 TEST(CliContract, ADemoWhoseBytesWereChangedIsFalsified) {
+  if (kSanitized) GTEST_SKIP() << kMinutes;
   const TempDir folder;
   const std::string path = folder.file("demo.gguf");
   write_edited_demo(path, {.set_f32 = {{"qwen3moe.rope.freq_base", 1.1e6F}}});

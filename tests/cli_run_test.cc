@@ -6,18 +6,13 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/sanitized.h"
 #include "cli_test.h"
 
 namespace tercet::tests {
 namespace {
 
 namespace json = boost::json;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 json::object golden_cases() {
   std::ifstream file(TERCET_SOURCE_DIR "/contracts/data/demo/reference.json", std::ios::binary);

@@ -2,11 +2,11 @@
 // before it sees it, and what it throws becomes an Error of the program's own form.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <span>
 #include <string>
 
 #include "base/result.h"
+#include "cli/cli11.h"
 
 namespace tercet::cli {
 

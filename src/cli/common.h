@@ -1,13 +1,13 @@
 // Owns the options that every verb has.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "backend/backend.h"
 #include "base/result.h"
+#include "cli/cli11.h"
 
 namespace tercet::cli {
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/cli11.h"
 #include "cli/common.h"
 #include "contract/contract.h"
 #include "contract/run.h"

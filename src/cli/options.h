@@ -3,7 +3,6 @@
 // counts, but for lists.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/cli11.h"
 
 namespace tercet::cli {
 

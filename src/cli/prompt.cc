@@ -1,5 +1,6 @@
 #include "cli/prompt.h"
 
+#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <utility>
 

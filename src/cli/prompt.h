@@ -2,11 +2,11 @@
 // model's chat template.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "cli/cli11.h"
 #include "cli/load.h"
 #include "cli/text_input.h"
 

@@ -1,7 +1,6 @@
 // Owns the flags that say how tokens are drawn, and what is in effect when the model has had its say.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <optional>
@@ -10,6 +9,7 @@
 
 #include "backend/batch.h"
 #include "base/result.h"
+#include "cli/cli11.h"
 #include "engine/defaults.h"
 #include "gguf/gguf.h"
 

@@ -1,10 +1,10 @@
 // Owns where a verb's text comes from: -p, -f or stdin.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "base/result.h"
+#include "cli/cli11.h"
 
 namespace tercet::cli {
 

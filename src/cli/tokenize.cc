@@ -1,6 +1,7 @@
 // tercet tokenize: a text's token ids and pieces, or ids back to bytes.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <memory>
 

@@ -1,11 +1,11 @@
 // Owns what a verb of the program is, and the list of those that there are.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string_view>
 
 #include "base/result.h"
+#include "cli/cli11.h"
 #include "cli/common.h"
 
 namespace tercet::cli {

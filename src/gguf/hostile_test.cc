@@ -8,6 +8,7 @@
 #include <fstream>
 #include <random>
 
+#include "base/sanitized.h"
 #include "base/text.h"
 #include "gguf/test_files.h"
 #include "gguf/touch.h"
@@ -15,13 +16,6 @@
 
 namespace tercet::gguf {
 namespace {
-
-constexpr bool kSanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#else
-    false;
-#endif
 
 const std::string kDemoPath = TERCET_SOURCE_DIR "/models/demo-moe-coder-34m-q4_k_m.gguf";
 

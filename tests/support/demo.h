@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "base/sanitized.h"
 #include "model/weights.h"
 
 namespace tercet::tests {
@@ -45,12 +46,5 @@ std::vector<TokenId> run_greedy(backend::Backend& backend, std::span<const Token
 
 // The first n token ids of a shipped Python text, in the demo's vocabulary (contracts/data/demo/long.ids).
 std::vector<TokenId> long_prompt(int n);
-
-// Fewer rounds where every access is checked.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 }  // namespace tercet::tests
