@@ -30,6 +30,16 @@ constexpr std::string_view device_kind_name(DeviceKind kind) {
   return "unknown";
 }
 
+// A GPU of its own before one that shares the host's memory, and what computes on the host's cores last.
+constexpr int device_rank(DeviceKind kind) {
+  switch (kind) {
+    case DeviceKind::kDiscrete: return 3;
+    case DeviceKind::kIntegrated: return 2;
+    case DeviceKind::kSoftware: return 0;
+    default: return 1;
+  }
+}
+
 struct DeviceInfo {
   std::string backend;  // "cpu", "cuda", "wgpu"
   int index = 0;        // what --device N means: the place in its backend's list

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <tuple>
 #include <utility>
 
@@ -14,6 +15,7 @@
 namespace tercet::cli {
 namespace {
 
+using backend::device_rank;
 using backend::DeviceInfo;
 
 bool same_letters(std::string_view a, std::string_view b) {
@@ -26,21 +28,19 @@ bool contains(std::string_view text, std::string_view part) {
   return false;
 }
 
-Result<std::vector<DeviceInfo>> matching_devices(const BackendEntry& entry, const std::string& wanted) {
-  ASSIGN_OR_RETURN(std::vector<DeviceInfo> devices, entry.devices());
-  if (wanted.empty()) return devices;
-  int index = -1;
-  const char* end = wanted.data() + wanted.size();
-  const auto parsed = std::from_chars(wanted.data(), end, index);
-  const bool is_number = parsed.ec == std::errc() && parsed.ptr == end;
-  std::vector<DeviceInfo> out;
+// "0: NVIDIA H100 PCIe, 1: llvmpipe (LLVM 15.0.6, 256 bits)"
+std::string listed(std::span<const DeviceInfo> devices) {
+  std::string out;
   for (const DeviceInfo& device : devices)
-    if (is_number ? device.index == index : contains(device.name, wanted)) out.push_back(device);
-  if (!out.empty()) return out;
-  return with_hint(
-      error(Code::kDevice, "--device: {}, want one of backend {}'s: {}", printable(wanted), entry.name,
-            devices.size() == 1 ? fmt::format("0, {}", devices[0].name) : fmt::format("0..{}", devices.size() - 1)),
-      "tercet devices");
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", device.index, printable(device.name));
+  return out;
+}
+
+// What names a device of this backend: the flag, else the backend's own variable. Who asked is for the error.
+std::pair<std::string_view, std::string> wanted_device(const BackendEntry& entry, const std::string& flag) {
+  if (!flag.empty() || entry.device_variable == nullptr) return {"--device", flag};
+  const char* value = std::getenv(entry.device_variable);
+  return {entry.device_variable, value == nullptr ? "" : value};
 }
 
 backend::Footprint footprint_of(const BackendEntry& entry, const model::Model& model, const backend::Options& options) {
@@ -71,16 +71,6 @@ Result<engine::MemoryPlan> plan_on(const DeviceInfo& device, const model::Model&
 const Error& refusal(std::span<const Candidate> all) {
   const auto free_bytes = [](const Candidate& c) { return c.device.memory_free.value_or(0); };
   return std::ranges::max_element(all, {}, free_bytes)->plan.error();
-}
-
-// A GPU of its own before one that shares the host's memory, and what computes on the host's cores last.
-int rank_of(backend::DeviceKind kind) {
-  switch (kind) {
-    case backend::DeviceKind::kDiscrete: return 3;
-    case backend::DeviceKind::kIntegrated: return 2;
-    case backend::DeviceKind::kSoftware: return 0;
-    default: return 1;
-  }
 }
 
 Result<Choice> choose_named(const BackendEntry& entry, const model::Model& model, const Demand& demand) {
@@ -138,6 +128,31 @@ Result<const BackendEntry*> find_entry(std::span<const BackendEntry> entries, co
 
 }  // namespace
 
+Result<std::vector<DeviceInfo>> named_devices(const BackendEntry& entry, const std::string& flag) {
+  ASSIGN_OR_RETURN(std::vector<DeviceInfo> devices, entry.devices());
+  const auto [who, wanted] = wanted_device(entry, flag);
+  if (wanted.empty()) return devices;
+  int index = -1;
+  const char* end = wanted.data() + wanted.size();
+  const auto parsed = std::from_chars(wanted.data(), end, index);
+  const bool is_number = parsed.ec == std::errc() && parsed.ptr == end;
+  std::vector<DeviceInfo> out;
+  for (const DeviceInfo& device : devices)
+    if (is_number ? device.index == index : contains(device.name, wanted)) out.push_back(device);
+  if (!out.empty()) return out;
+  return with_hint(
+      error(Code::kDevice, "{}: {}, want one of backend {}'s: {}", who, printable(wanted), entry.name, listed(devices)),
+      "tercet devices");
+}
+
+std::optional<std::string> variable_note(const BackendEntry& entry) {
+  const auto [who, wanted] = wanted_device(entry, "");
+  if (wanted.empty()) return std::nullopt;
+  const auto named = named_devices(entry, "");
+  if (!named) return named.error().message;
+  return fmt::format("{}={} names {}", who, printable(wanted), listed(*named));
+}
+
 Candidate judge(const BackendEntry& entry, DeviceInfo device, const model::Model& model, const Demand& demand) {
   backend::Options options = demand.options;
   options.device = device.index;
@@ -151,7 +166,7 @@ Candidate judge(const BackendEntry& entry, DeviceInfo device, const model::Model
 }
 
 Result<std::vector<Candidate>> candidates(const BackendEntry& entry, const model::Model& model, const Demand& demand) {
-  ASSIGN_OR_RETURN(std::vector<DeviceInfo> devices, matching_devices(entry, demand.device));
+  ASSIGN_OR_RETURN(std::vector<DeviceInfo> devices, named_devices(entry, demand.device));
   std::vector<Candidate> out;
   for (DeviceInfo& device : devices) out.push_back(judge(entry, std::move(device), model, demand));
   return out;
@@ -159,8 +174,8 @@ Result<std::vector<Candidate>> candidates(const BackendEntry& entry, const model
 
 const Candidate* best_of(std::span<const Candidate> all) {
   const auto less = [](const Candidate& a, const Candidate& b) {
-    return std::tuple(rank_of(a.device.kind), a.device.memory_free) <
-           std::tuple(rank_of(b.device.kind), b.device.memory_free);
+    return std::tuple(device_rank(a.device.kind), a.device.memory_free) <
+           std::tuple(device_rank(b.device.kind), b.device.memory_free);
   };
   const Candidate* best = nullptr;
   for (const Candidate& candidate : all)
@@ -177,7 +192,7 @@ Result<Choice> choose(std::span<const BackendEntry> entries, const model::Model&
 Status check_demand(std::span<const BackendEntry> entries, const Demand& demand) {
   if (demand.backend == "auto") return {};
   ASSIGN_OR_RETURN(const BackendEntry* entry, find_entry(entries, demand.backend));
-  ASSIGN_OR_RETURN(const auto devices, matching_devices(*entry, demand.device));
+  ASSIGN_OR_RETURN(const auto devices, named_devices(*entry, demand.device));
   return {};
 }
 

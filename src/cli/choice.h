@@ -24,6 +24,7 @@ struct BackendEntry {
   Result<std::vector<backend::DeviceInfo>> (*devices)();
   Result<double> (*read_bandwidth)(int device);  // bytes a second of its own memory; null: it reads the host's
   std::string_view about;                        // what is to be said of it beside its devices
+  const char* device_variable = nullptr;         // of the environment: names a device where --device does not
 };
 
 // What is asked for: flags, and what the verb needs.
@@ -48,6 +49,12 @@ struct Candidate {
 };
 
 Candidate judge(const BackendEntry& entry, backend::DeviceInfo device, const model::Model& model, const Demand& demand);
+
+// Those of the entry's devices that a flag names, or where that is empty the entry's variable; all if nothing does. Errors:
+// kDevice, and then what there is.
+Result<std::vector<backend::DeviceInfo>> named_devices(const BackendEntry& entry, const std::string& flag);
+// What the entry's variable has to say, and that it is set at all.
+std::optional<std::string> variable_note(const BackendEntry& entry);
 
 // Those of the entry's devices that the demand names, in the device's order, or why there are none. A plan's
 // kInvalidArgument (a context that no device changes) is in each of them.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "base/thread_pool.h"
@@ -198,6 +199,36 @@ TEST_F(Choose, SoftwareIsTakenOnlyByName) {
   ASSERT_TRUE(choice) << choice.error().message;
   EXPECT_EQ(choice->candidate.device.name, "Radeon");
   EXPECT_EQ(choice->candidate.plan->n_ctx, std::min(engine::kBlindCtx, tiny().config.n_ctx_train));
+}
+
+// The backend's own variable names a device where no flag does.
+TEST_F(Choose, AVariableNamesADevice) {
+  constexpr const char* kVariable = "CHOICE_TEST_ADAPTER";
+  BackendEntry entry = kWithAdapters[0];
+  entry.device_variable = kVariable;
+  const BackendEntry entries[] = {entry};
+  g_gpus = std::vector{gpu(0, "NVIDIA L4", 22 * kGiB, 24 * kGiB), gpu(1, "Intel(R) Arc(tm) A770", 20 * kGiB, 24 * kGiB),
+                       gpu(2, "Intel(R) Arc(tm) A380", 20 * kGiB, 24 * kGiB)};
+  const auto index_by = [&](const char* value, std::string flag = "") {
+    EXPECT_EQ(setenv(kVariable, value, 1), 0);
+    const auto choice = choose(entries, tiny(), demand("wgpu", std::move(flag)));
+    return choice ? choice->candidate.device.index : -1;
+  };
+  EXPECT_EQ(index_by(""), 0);
+  EXPECT_EQ(variable_note(entry), std::nullopt);
+  EXPECT_EQ(index_by("2"), 2);
+  EXPECT_EQ(index_by("iNTEL"), 1) << "the first of two";
+  EXPECT_EQ(index_by("intel", "l4"), 0) << "a flag wins";
+  EXPECT_EQ(index_by("radeon"), -1);
+  const std::string wanted =
+      "CHOICE_TEST_ADAPTER: radeon, want one of backend wgpu's: "
+      "0: NVIDIA L4, 1: Intel(R) Arc(tm) A770, 2: Intel(R) Arc(tm) A380";
+  EXPECT_EQ(choose(entries, tiny(), demand("wgpu")).error().message, wanted);
+  EXPECT_EQ(check_demand(entries, demand("wgpu")).error().message, wanted);
+  EXPECT_EQ(variable_note(entry), wanted);
+  EXPECT_EQ(index_by("L4"), 0);
+  EXPECT_EQ(variable_note(entry), "CHOICE_TEST_ADAPTER=L4 names 0: NVIDIA L4");
+  unsetenv(kVariable);
 }
 
 TEST_F(Choose, ADeviceThatWasNamedIsNotReplaced) {

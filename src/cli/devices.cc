@@ -74,6 +74,7 @@ json::object report_json(const Report& report) {
                          {"runs_models", found.entry->factory != nullptr},
                          {"picked", found.entry == report.picked},
                          {"why", json_text(found.why)}};
+    if (const auto note = variable_note(*found.entry)) line["named"] = json_text(*note);
     if (!found.devices) line["absent"] = json_text(found.devices.error().message);
     entries.emplace_back(std::move(line));
     // ref runs on the CPU that is already there.
@@ -114,6 +115,7 @@ std::string report_text(const Report& report) {
       if (i < found.candidates.size())
         text += fmt::format("     {}: {}\n", printable(report.model->config.name), fit_text(found.candidates[i]));
     }
+    if (const auto note = variable_note(*found.entry)) text += fmt::format("  {}\n", *note);
     if (found.entry->name == "cpu")
       text += fmt::format("     threads: {}\n     memory read: {:.1f} GB/s by {} threads\n", report.n_thread,
                           report.bandwidth / 1e9, report.n_thread);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "wgpu/quirks.h"
 
 namespace tercet::wgpu {
 
@@ -20,10 +21,15 @@ struct Release {
 template <typename T, void (*kRelease)(T)>
 using Handle = std::unique_ptr<std::remove_pointer_t<T>, Release<T, kRelease>>;
 
+// Of all buffers that there are in this process, for errors.
+uint64_t bytes_in_buffers();
+void count_buffer(WGPUBuffer made);
+void release_buffer(WGPUBuffer buffer);
+
 using Adapter = Handle<WGPUAdapter, wgpuAdapterRelease>;
 using Device = Handle<WGPUDevice, wgpuDeviceRelease>;
 using Queue = Handle<WGPUQueue, wgpuQueueRelease>;
-using Buffer = Handle<WGPUBuffer, wgpuBufferRelease>;
+using Buffer = Handle<WGPUBuffer, release_buffer>;
 using BindGroup = Handle<WGPUBindGroup, wgpuBindGroupRelease>;
 using BindGroupLayout = Handle<WGPUBindGroupLayout, wgpuBindGroupLayoutRelease>;
 using Pipeline = Handle<WGPUComputePipeline, wgpuComputePipelineRelease>;
@@ -35,7 +41,20 @@ WGPUStringView view(std::string_view text);
 // Errors: kDevice.
 Result<WGPUInstance> instance();
 
-// Vulkan, Metal and D3D12, never OpenGL. Errors: kDevice if there is none.
+// What an adapter says of itself, in texts that stay.
+struct AdapterInfo {
+  std::string device, driver;
+  uint32_t vendor_id = 0;
+  WGPUBackendType api = WGPUBackendType_Undefined;
+  uint32_t subgroup_least = 0, subgroup_most = 0;  // 0: it does not tell
+  backend::DeviceKind told_kind = backend::DeviceKind::kUnknown;
+  AdapterFacts facts() const { return {vendor_id, device, driver, told_kind}; }
+};
+// Errors: kDevice.
+Result<AdapterInfo> info_of(WGPUAdapter adapter);
+
+// Vulkan, Metal and D3D12, never OpenGL: the discrete GPUs, then the integrated, software last, each in wgpu-native's order.
+// Errors: kDevice if there is none, and then whether there is a Vulkan loader.
 Result<std::vector<Adapter>> find_adapters(WGPUInstance instance);
 
 }  // namespace tercet::wgpu

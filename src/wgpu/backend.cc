@@ -66,7 +66,8 @@ class WgpuBackend final : public backend::Backend {
         stages_(*context_, model_->config, *weights_, limits.kv.type == KvType::kF32),
         input_(model_->config, stages_.attn_tile_queries()),
         last_token_(static_cast<size_t>(limits.max_sequence), -1) {}
-  ~WgpuBackend() override { wgpuDevicePoll(context_->device(), 1, nullptr); }
+  // What is in flight writes to what goes next.
+  ~WgpuBackend() override { static_cast<void>(context_->flush()); }
 
   Status allocate();
   std::string_view name() const override { return "wgpu"; }

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/check.h"
+#include "wgpu/guard.h"
 
 namespace tercet::wgpu {
 namespace {
@@ -17,18 +18,24 @@ bool wants_least() {
   return wanted != nullptr && std::string_view(wanted) == "least";
 }
 
-std::string first_line(std::string message) {
-  // wgpu-native tells a chain of causes, a line each; an error of ours has one.
+// wgpu-native tells a chain of causes, a line each; an error of ours has one.
+std::string first_line(std::string_view message) {
+  constexpr std::string_view kAlways = "Validation Error Caused by: ";
   std::string out;
   for (const char c : message) {
-    if (c != '\n') {
-      out += c;
-    } else if (!out.empty() && out.back() != ' ') {
-      out += ' ';
-    }
+    const bool is_space = c == '\n' || c == ' ';
+    if (!is_space) out += c;
+    if (is_space && !out.empty() && out.back() != ' ') out += ' ';
   }
   while (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
+  return out.starts_with(kAlways) ? out.substr(kAlways.size()) : out;
+}
+
+// wgpu-native 29 calls it a fault of validation where a driver has no memory left; its words are all that tells.
+Code code_of(WGPUErrorType type, std::string_view message) {
+  const bool is_memory =
+      type == WGPUErrorType_OutOfMemory || message.find("Not enough memory left") != std::string_view::npos;
+  return is_memory ? Code::kOutOfMemory : Code::kDevice;
 }
 
 }  // namespace
@@ -37,7 +44,30 @@ void Context::Errors::keep(Code its_code, std::string its_message) {
   const std::lock_guard lock(mutex);
   if (!message.empty()) return;
   code = its_code;
-  message = first_line(std::move(its_message));
+  message = first_line(its_message);
+}
+
+void Context::Errors::lose(std::string its_message) {
+  const std::lock_guard lock(mutex);
+  if (is_closing || is_lost) return;
+  is_lost = true;
+  // Losing it may be what came of an error before, which says more.
+  if (!message.empty()) return;
+  code = Code::kDevice;
+  message = first_line(its_message);
+}
+
+bool Context::is_lost() const {
+  const std::lock_guard lock(errors_->mutex);
+  return errors_->is_lost;
+}
+
+template <typename Call>
+bool Context::guarded(std::string_view doing, Call&& call) {
+  if (is_lost()) return false;
+  if (returns(call)) return true;
+  errors_->lose(fmt::format("wgpu-native gave up {}", doing));
+  return false;
 }
 
 Status Context::status() const {
@@ -58,9 +88,8 @@ Result<std::unique_ptr<Context>> Context::open(int device) {
 }
 
 Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
-  WGPUAdapterInfo info{};
-  if (wgpuAdapterGetInfo(adapter, &info) == WGPUStatus_Success) name_ = text(info.device);
-  wgpuAdapterInfoFreeMembers(info);
+  ASSIGN_OR_RETURN(const AdapterInfo info, info_of(adapter));
+  name_ = info.device;
   if (wgpuAdapterGetLimits(adapter, &limits_) != WGPUStatus_Success)
     return error(Code::kDevice, "wgpu: {}: no answer about its limits, want a working driver", name_);
   std::vector<WGPUFeatureName> features;
@@ -76,20 +105,17 @@ Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
   descriptor.requiredFeatureCount = features.size();
   descriptor.requiredFeatures = features.data();
   if (!wants_least()) descriptor.requiredLimits = &limits_;
-  descriptor.deviceLostCallbackInfo = {
-      nullptr, WGPUCallbackMode_AllowSpontaneous,
-      [](WGPUDevice const*, WGPUDeviceLostReason reason, WGPUStringView message, void* errors, void*) {
-        if (reason == WGPUDeviceLostReason_Destroyed) return;
-        static_cast<Errors*>(errors)->keep(Code::kDevice, text(message));
-        const std::lock_guard lock(static_cast<Errors*>(errors)->mutex);
-        static_cast<Errors*>(errors)->is_lost = true;
-      },
-      errors_.get(), nullptr};
+  descriptor.deviceLostCallbackInfo = {nullptr, WGPUCallbackMode_AllowSpontaneous,
+                                       [](WGPUDevice const*, WGPUDeviceLostReason, WGPUStringView message, void* errors,
+                                          void*) { static_cast<Errors*>(errors)->lose(text(message)); },
+                                       errors_.get(), nullptr};
   descriptor.uncapturedErrorCallbackInfo = {
       nullptr,
       [](WGPUDevice const*, WGPUErrorType type, WGPUStringView message, void* errors, void*) {
-        static_cast<Errors*>(errors)->keep(type == WGPUErrorType_OutOfMemory ? Code::kOutOfMemory : Code::kDevice,
-                                           text(message));
+        std::string said = text(message);
+        // How wgpu-core answers every call to a device that is gone, whose loss it tells later or never.
+        if (said.find("Parent device is lost") != std::string::npos) return static_cast<Errors*>(errors)->lose(said);
+        static_cast<Errors*>(errors)->keep(code_of(type, said), said);
       },
       errors_.get(), nullptr};
 
@@ -108,7 +134,8 @@ Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
   wgpuInstanceProcessEvents(instance);
   device_.reset(answer.device);
   if (!device_)
-    return error(Code::kDevice, "wgpu: {}: {}, want a device", name_, first_line(std::move(answer.message)));
+    return error(code_of(WGPUErrorType_Unknown, answer.message), "wgpu: {}: {}, want a device", name_,
+                 first_line(answer.message));
   queue_.reset(wgpuDeviceGetQueue(device_.get()));
   if (wgpuDeviceGetLimits(device_.get(), &limits_) != WGPUStatus_Success)
     return error(Code::kDevice, "wgpu: {}: no answer about the device's limits, want a working driver", name_);
@@ -116,7 +143,11 @@ Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
 }
 
 Context::~Context() {
-  if (device_) wgpuDevicePoll(device_.get(), 1, nullptr);
+  {
+    const std::lock_guard lock(errors_->mutex);
+    errors_->is_closing = true;
+  }
+  if (device_) guarded("closing the device", [&] { wgpuDevicePoll(device_.get(), 1, nullptr); });
   kernels_.clear();
   layouts_.clear();
   queue_.reset();
@@ -134,8 +165,8 @@ Status Context::pop_scopes(std::string_view what) {
       nullptr, WGPUCallbackMode_AllowSpontaneous,
       [](WGPUPopErrorScopeStatus, WGPUErrorType type, WGPUStringView message, void* errors, void*) {
         if (type == WGPUErrorType_NoError) return;
-        static_cast<Errors*>(errors)->keep(type == WGPUErrorType_OutOfMemory ? Code::kOutOfMemory : Code::kDevice,
-                                           text(message));
+        const std::string said = text(message);
+        static_cast<Errors*>(errors)->keep(code_of(type, said), said);
       },
       &seen, nullptr};
   for (int i = 0; i < 2; ++i) wgpuDevicePopErrorScope(device_.get(), callback);  // answered before it returns
@@ -153,8 +184,10 @@ Result<Buffer> Context::make_buffer(uint64_t n_byte, WGPUBufferUsage usage, std:
   descriptor.usage = usage;
   descriptor.size = n_byte;
   push_scopes();
+  const uint64_t n_other = bytes_in_buffers();
   Buffer buffer(wgpuDeviceCreateBuffer(device_.get(), &descriptor));
-  RETURN_IF_ERROR(pop_scopes(fmt::format("{} bytes for {}", n_byte, what)));
+  if (buffer) count_buffer(buffer.get());
+  RETURN_IF_ERROR(pop_scopes(fmt::format("{} bytes for {}, beside {} in other buffers", n_byte, what, n_other)));
   if (!buffer) return error(Code::kOutOfMemory, "wgpu: {}: no buffer of {} bytes for {}", name_, n_byte, what);
   return buffer;
 }
@@ -237,38 +270,49 @@ Result<BindGroup> Context::bind(std::string_view uses, std::span<const Range> ra
 WGPUSubmissionIndex Context::submit(WGPUCommandEncoder encoder) {
   const Handle<WGPUCommandBuffer, wgpuCommandBufferRelease> commands(wgpuCommandEncoderFinish(encoder, nullptr));
   const WGPUCommandBuffer list[] = {commands.get()};
-  return wgpuQueueSubmitForIndex(queue_.get(), 1, list);
+  WGPUSubmissionIndex submission = 0;
+  guarded("submitting a step", [&] { submission = wgpuQueueSubmitForIndex(queue_.get(), 1, list); });
+  return submission;
 }
 
 Status Context::wait(WGPUSubmissionIndex submission) {
   RETURN_IF_ERROR(status());
-  wgpuDevicePoll(device_.get(), 1, &submission);
+  guarded("waiting for a step", [&] { wgpuDevicePoll(device_.get(), 1, &submission); });
+  return status();
+}
+
+Status Context::flush() {
+  guarded("submitting what was written", [&] { wgpuQueueSubmit(queue_.get(), 0, nullptr); });
+  guarded("waiting for the device", [&] { wgpuDevicePoll(device_.get(), 1, nullptr); });
   return status();
 }
 
 void Context::start_reading(Readback& to, uint64_t n_byte) {
   to.n_byte = (n_byte + 7) / 8 * 8;
-  to.answered = false;
-  to.ok = false;
+  to.answer = std::make_shared<Readback::Answer>();
   const WGPUBufferMapCallbackInfo callback = {nullptr, WGPUCallbackMode_AllowSpontaneous,
                                               [](WGPUMapAsyncStatus status, WGPUStringView message, void* user, void*) {
-                                                auto& said = *static_cast<Readback*>(user);
-                                                said.answered = true;
-                                                said.ok = status == WGPUMapAsyncStatus_Success;
-                                                said.message = text(message);
+                                                const std::unique_ptr<std::shared_ptr<Readback::Answer>> answer(
+                                                    static_cast<std::shared_ptr<Readback::Answer>*>(user));
+                                                (*answer)->is_there = true;
+                                                (*answer)->ok = status == WGPUMapAsyncStatus_Success;
+                                                (*answer)->message = text(message);
                                               },
-                                              &to, nullptr};
+                                              new std::shared_ptr(to.answer), nullptr};
   wgpuBufferMapAsync(to.buffer.get(), WGPUMapMode_Read, 0, to.n_byte, callback);
 }
 
 Result<std::span<const std::byte>> Context::reading(Readback& from) {
   // Its submission is done, so that the first look finds it mapped; a lost device answers too.
-  for (int i = 0; i < 100 && !from.answered; ++i) wgpuDevicePoll(device_.get(), 1, nullptr);
+  for (int i = 0; i < 100 && !from.answer->is_there; ++i)
+    guarded("waiting for results", [&] { wgpuDevicePoll(device_.get(), 1, nullptr); });
   RETURN_IF_ERROR(status());
-  if (!from.answered || !from.ok)
+  if (!from.answer->ok)
     return error(Code::kDevice, "wgpu: {}: reading results: {}, want them mapped", name_,
-                 from.answered ? from.message : "no answer");
-  const void* bytes = wgpuBufferGetConstMappedRange(from.buffer.get(), 0, from.n_byte);
+                 from.answer->is_there ? from.answer->message : "no answer");
+  const void* bytes = nullptr;
+  guarded("reading results", [&] { bytes = wgpuBufferGetConstMappedRange(from.buffer.get(), 0, from.n_byte); });
+  RETURN_IF_ERROR(status());
   if (bytes == nullptr) return error(Code::kDevice, "wgpu: {}: reading results: nothing is mapped", name_);
   return std::span(static_cast<const std::byte*>(bytes), from.n_byte);
 }

@@ -33,13 +33,17 @@ struct Kernel {
   Pipeline pipeline;
 };
 
-// A buffer of the host's that a submission copies into. Stays where it is while it is read: a callback writes to it.
+// A buffer of the host's that a submission copies into.
 struct Readback {
+  // Written by a callback, which may come when all else is gone.
+  struct Answer {
+    bool is_there = false;
+    bool ok = false;
+    std::string message;
+  };
   Buffer buffer;
   uint64_t n_byte = 0;
-  bool answered = false;
-  bool ok = false;
-  std::string message;
+  std::shared_ptr<Answer> answer;
 };
 
 class Context {
@@ -56,7 +60,7 @@ class Context {
   bool has_timestamps() const { return has_timestamps_; }  // within a pass
   WGPUQueue queue() const { return queue_.get(); }
 
-  // Zeros. `what` is for the error: "the KV cache". Errors: kOutOfMemory, kUnsupported over a limit, kDevice.
+  // Zeros. `what` is for the error: "the KV cache". Of a device that has no room the error says how much was taken. Errors: kOutOfMemory, kUnsupported over a limit, kDevice.
   Result<Buffer> make_buffer(uint64_t n_byte, WGPUBufferUsage usage, std::string_view what);
   void write(WGPUBuffer buffer, uint64_t offset, const void* from, size_t n_byte) {
     wgpuQueueWriteBuffer(queue_.get(), buffer, offset, from, n_byte);
@@ -67,8 +71,10 @@ class Context {
   Result<const Kernel*> kernel(std::string_view name, const std::string& text, std::string_view uses);
   Result<BindGroup> bind(std::string_view uses, std::span<const Range> ranges);
 
-  // Submits what was recorded; the encoder is used up.
+  // Submits what was recorded; the encoder is used up. What goes wrong is status()'s.
   WGPUSubmissionIndex submit(WGPUCommandEncoder encoder);
+  // Hands the queue what was written, and blocks until the device has done all that was submitted. Errors: as status().
+  Status flush();
   // Blocks until a submission is done and its callbacks were called. Errors: as status().
   Status wait(WGPUSubmissionIndex submission);
   // Asks for what `to` holds once the last submission is done.
@@ -77,7 +83,8 @@ class Context {
   Result<std::span<const std::byte>> reading(Readback& from);
   void done_reading(Readback& from);
 
-  // The first error that came by a callback since the device was opened: it stays. Errors: kDevice, kOutOfMemory.
+  // The first error that came by a callback since the device was opened, and the loss of the device: it stays. Errors: kDevice,
+  // kOutOfMemory.
   Status status() const;
 
  private:
@@ -87,10 +94,17 @@ class Context {
     std::string message;  // empty: none
     Code code = Code::kDevice;
     bool is_lost = false;
+    bool is_closing = false;  // the device goes because we let it go
     void keep(Code code, std::string message);
+    void lose(std::string message);
   };
 
   Context() = default;
+  bool is_lost() const;
+  // Of calls that panic where the device is lost (guard.h): makes none if that is known, and knows it if one does. `doing` is
+  // for the error: "submitting a step". Whether the call was made and returned.
+  template <typename Call>
+  bool guarded(std::string_view doing, Call&& call);
   Status request_device(WGPUInstance instance, WGPUAdapter adapter);
   WGPUBindGroupLayout layout(std::string_view uses);
   // What went wrong between the two, or nothing.

@@ -8,15 +8,6 @@
 namespace tercet::wgpu {
 namespace {
 
-backend::DeviceKind kind(WGPUAdapterType type) {
-  switch (type) {
-    case WGPUAdapterType_DiscreteGPU: return backend::DeviceKind::kDiscrete;
-    case WGPUAdapterType_IntegratedGPU: return backend::DeviceKind::kIntegrated;
-    case WGPUAdapterType_CPU: return backend::DeviceKind::kSoftware;
-    default: return backend::DeviceKind::kUnknown;
-  }
-}
-
 std::string_view api_name(WGPUBackendType type) {
   switch (type) {
     case WGPUBackendType_Vulkan: return "vulkan";
@@ -24,17 +15,6 @@ std::string_view api_name(WGPUBackendType type) {
     case WGPUBackendType_D3D12: return "d3d12";
     default: return "unknown";
   }
-}
-
-// PCI vendor ids, and the two that Khronos gave to what is on no bus.
-std::string vendor_name(uint32_t id) {
-  static constexpr std::pair<uint32_t, std::string_view> kVendors[] = {
-      {0x10de, "nvidia"},   {0x1002, "amd"},         {0x8086, "intel"}, {0x13b5, "arm"},       {0x106b, "apple"},
-      {0x5143, "qualcomm"}, {0x1010, "imagination"}, {0x10005, "mesa"}, {0x1414, "microsoft"},
-  };
-  for (const auto& [known, name] : kVendors)
-    if (known == id) return std::string(name);
-  return fmt::format("{:#x}", id);
 }
 
 // What a compute program may care about; the spelling is WebGPU's, and wgpu's where the feature is its own.
@@ -71,18 +51,17 @@ Result<backend::DeviceInfo> describe(WGPUAdapter adapter, int index) {
   WGPULimits limits{};
   if (wgpuAdapterGetLimits(adapter, &limits) != WGPUStatus_Success)
     return error(Code::kDevice, "wgpu: adapter {}: no answer about its limits, want a working driver", index);
-  WGPUAdapterInfo raw{};
-  if (wgpuAdapterGetInfo(adapter, &raw) != WGPUStatus_Success)
-    return error(Code::kDevice, "wgpu: adapter {}: no answer about itself, want a working driver", index);
+  ASSIGN_OR_RETURN(const AdapterInfo told, info_of(adapter));
+  const Quirks& quirks = quirks_of(told.facts());
   backend::DeviceInfo info;
   info.backend = "wgpu";
   info.index = index;
-  info.name = text(raw.device);
-  info.vendor = vendor_name(raw.vendorID);
-  info.kind = kind(raw.adapterType);
+  info.name = told.device;
+  info.vendor = vendor_of(told.facts());
+  info.kind = kind_of(told.facts());
   info.limits = {
-      {"api", std::string(api_name(raw.backendType))},
-      {"driver", text(raw.description)},
+      {"api", std::string(api_name(told.api))},
+      {"driver", told.driver},
       {"maxBufferSize", std::to_string(limits.maxBufferSize)},
       {"maxStorageBufferBindingSize", std::to_string(limits.maxStorageBufferBindingSize)},
       {"maxStorageBuffersPerShaderStage", std::to_string(limits.maxStorageBuffersPerShaderStage)},
@@ -91,15 +70,18 @@ Result<backend::DeviceInfo> describe(WGPUAdapter adapter, int index) {
       {"maxComputeWorkgroupsPerDimension", std::to_string(limits.maxComputeWorkgroupsPerDimension)},
   };
   // Left at 0 by drivers that do not tell.
-  if (raw.subgroupMaxSize > 0) {
-    info.limits.emplace_back("subgroupMinSize", std::to_string(raw.subgroupMinSize));
-    info.limits.emplace_back("subgroupMaxSize", std::to_string(raw.subgroupMaxSize));
+  if (told.subgroup_most > 0) {
+    info.limits.emplace_back("subgroupMinSize", std::to_string(told.subgroup_least));
+    info.limits.emplace_back("subgroupMaxSize", std::to_string(told.subgroup_most));
+  } else if (quirks.subgroup_most > 0) {
+    info.limits.emplace_back("subgroups-known",
+                             fmt::format("{} to {} lanes", quirks.subgroup_least, quirks.subgroup_most));
   }
+  if (!quirks.note.empty()) info.limits.emplace_back("note", std::string(quirks.note));
   if (info.kind == backend::DeviceKind::kSoftware) {
     info.memory_total = static_cast<uint64_t>(memory_total());
     if (const auto free_bytes = available_memory()) info.memory_free = static_cast<uint64_t>(*free_bytes);
   }
-  wgpuAdapterInfoFreeMembers(raw);
   info.features = features(adapter);
   return info;
 }

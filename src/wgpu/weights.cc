@@ -132,9 +132,7 @@ Status Loader::load_part(std::string_view what, const QTensor& from, Part& part)
 // The queue keeps a copy of what it was handed until something is submitted.
 Status Loader::flush() {
   n_queued_ = 0;
-  wgpuQueueSubmit(context_.queue(), 0, nullptr);
-  wgpuDevicePoll(context_.device(), 1, nullptr);
-  return context_.status();
+  return context_.flush();
 }
 
 uint64_t place(uint64_t& end, size_t n_value) {

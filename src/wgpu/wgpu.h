@@ -13,7 +13,8 @@ namespace tercet::wgpu {
 // kernel takes, or a tensor over the adapter's limits; kOutOfMemory; kIo.
 extern const backend::Factory kFactory;
 
-// The adapters of Vulkan, Metal and D3D12 (never OpenGL), in wgpu-native's order; the same GPU may come once for each.
+// The adapters of Vulkan, Metal and D3D12 (never OpenGL): the discrete GPUs, then the integrated, software last; the same
+// GPU may come once for each. Vendors and what is known of them are quirks.h's.
 // WebGPU does not tell of memory: only an adapter that computes on the CPU has the host's.
 // Errors: kDevice if the build has no WebGPU, or there is no adapter.
 Result<std::vector<backend::DeviceInfo>> list_devices();
