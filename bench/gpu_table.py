@@ -62,7 +62,7 @@ def show(what, row, peer, note=""):
         return
     rate = row["tok_s"] if row else None
     spread = f"{100 * row['spread']:.1f} %" if row else "-"
-    share = f"{100 * row['bandwidth_share']:.1f} %" if row and "bandwidth_share" in row else ""
+    share = f"{100 * row['bandwidth_share']:.1f} %" if row and row.get("bandwidth_share") else ""
     experts = f"{row['distinct_experts']:.1f}" if row and "distinct_experts" in row else ""
     ratio = f"**{rate / peer:.2f}**" if rate and peer else "-"
     line(what, number(rate), spread, share, experts, number(peer), note, ratio)
@@ -80,7 +80,9 @@ def table(backend, precision):
     any_report = report or demo_report
     print(f"\n## `--backend {backend} --precision {precision}`\n")
     if any_report:
-        print(f"{any_report['device']}, reads {any_report['read_bytes_s'] / 1e9:,.0f} GB/s, measured in this run; "
+        reads = any_report["read_bytes_s"]
+        said = f"reads {reads / 1e9:,.0f} GB/s, measured in this run" if reads else "its reads cannot be measured"
+        print(f"{any_report['device']}, {said}; "
               f"{report.get('model', 'no full-size model')} loaded in {report.get('load_ms', 0) / 1000:.2f} s.\n")
     line("tok/s", "tercet", "spread", "of the reads", "experts a step", "llama.cpp", "its ubatch", "ratio")
     line(*["---"] * 8)

@@ -141,6 +141,9 @@ Result<BenchFigures> BenchRunner::run(const BenchCase& bench, int n_repeat) {
     RETURN_IF_ERROR(decode_all(std::min(bench.n_decode, 16), &experts));
     figures.distinct_experts = experts.mean();
     figures.bytes_a_step = decode_bytes(backend_, model_, bench, figures.distinct_experts);
+    // Steps without a trace are others: graphs to record, pipelines to build.
+    rewind(bench.n_depth);
+    RETURN_IF_ERROR(decode_all(std::min(bench.n_decode, 16), nullptr));
   } else {
     RETURN_IF_ERROR(prefill_all(bench));
   }
