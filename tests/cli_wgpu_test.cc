@@ -71,6 +71,7 @@ TEST_F(CliWgpu, DevicesShowsWhatIsKnownOfIt) {
     seen = true;
     EXPECT_EQ(device.at("kind").as_string(), "software");
     EXPECT_EQ(device.at("vendor").as_string(), "mesa");
+    EXPECT_TRUE(device.at("read_bytes_s").is_null()) << "what it reads is the host's memory";
     EXPECT_NE(std::string(device.at("limits").at("note").as_string()).find("computes on the CPU"), std::string::npos);
   }
   EXPECT_TRUE(seen);

@@ -60,7 +60,7 @@ Result<std::vector<DeviceInfo>> list_ref() { return std::vector{this_cpu("ref")}
 const std::array<BackendEntry, 4> kBackends = {{
     {"cuda", &cuda::kFactory, true, cuda::list_devices, cuda::measure_read_bandwidth,
      "the fastest, where a device has room for the model"},
-    {"wgpu", &wgpu::kFactory, false, wgpu::list_devices, nullptr,
+    {"wgpu", &wgpu::kFactory, false, wgpu::list_devices, wgpu::measure_read_bandwidth,
      "any GPU with a driver for Vulkan, Metal or D3D12; WebGPU does not tell its memory, so it is picked only by name",
      "TERCET_WGPU_ADAPTER"},
     {"cpu", &cpu::kFactory, true, list_cpu, nullptr, "runs wherever the model fits into memory"},

@@ -40,6 +40,10 @@ uint64_t sum(const uint64_t* x, int64_t n) {
   return total;
 }
 
+bool computes_on_host(const backend::DeviceInfo& device) {
+  return device.kind == backend::DeviceKind::kCpu || device.kind == backend::DeviceKind::kSoftware;
+}
+
 }  // namespace
 
 double measure_read_bandwidth(ThreadPool& pool) {
@@ -73,6 +77,17 @@ double measure_read_bandwidth(ThreadPool& pool) {
   ::munmap(memory, n_byte);
   // The compiler cannot know that the sum of these words is not zero.
   return kept.load() == 0 || best_ms <= 0 ? 0 : static_cast<double>(bytes) / (best_ms / 1000);
+}
+
+bool has_own_bandwidth(const BackendEntry& entry, const backend::DeviceInfo& device) {
+  return entry.read_bandwidth != nullptr && !computes_on_host(device) && device.why_not.empty();
+}
+
+Result<double> read_bandwidth_of(const BackendEntry& entry, const backend::DeviceInfo& device, int n_thread) {
+  if (has_own_bandwidth(entry, device)) return entry.read_bandwidth(device.index);
+  if (!computes_on_host(device)) return 0;
+  ThreadPool pool(n_thread);
+  return measure_read_bandwidth(pool);
 }
 
 }  // namespace tercet::cli

@@ -108,15 +108,6 @@ Result<ReadyBackend> start(const std::shared_ptr<const model::Model>& model, con
   return ready;
 }
 
-// Of the memory that the weights are read from; 0 for a device that cannot be asked.
-Result<double> read_bandwidth(const ReadyBackend& ready, const Common& common) {
-  if (ready.entry->read_bandwidth != nullptr) return ready.entry->read_bandwidth(ready.device.index);
-  using backend::DeviceKind;
-  if (ready.device.kind != DeviceKind::kCpu && ready.device.kind != DeviceKind::kSoftware) return 0;
-  ThreadPool pool(common.threads());
-  return measure_read_bandwidth(pool);
-}
-
 std::string case_name(const BenchCase& bench) {
   std::string name = bench.n_prompt > 0 ? fmt::format("pp{}", bench.n_prompt) : fmt::format("tg{}", bench.n_decode);
   if (bench.n_sequence > 1) name += fmt::format(" x{}", bench.n_sequence);
@@ -188,7 +179,7 @@ Result<int> run(const Options& options, const Common& common) {
                 loading.elapsed_ms(),
                 0,
                 {}};
-  ASSIGN_OR_RETURN(report.bandwidth, read_bandwidth(ready, common));
+  ASSIGN_OR_RETURN(report.bandwidth, read_bandwidth_of(*ready.entry, ready.device, common.threads()));
   if (!common.json) {
     const std::string reads =
         report.bandwidth > 0 ? fmt::format(", memory reads {:.1f} GB/s", report.bandwidth / 1e9) : "";

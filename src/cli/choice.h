@@ -22,9 +22,10 @@ struct BackendEntry {
   const backend::Factory* factory;  // null: this version lists its devices and runs no model on them
   bool is_for_auto;                 // `auto` may pick it
   Result<std::vector<backend::DeviceInfo>> (*devices)();
-  Result<double> (*read_bandwidth)(int device);  // bytes a second of its own memory; null: it reads the host's
-  std::string_view about;                        // what is to be said of it beside its devices
-  const char* device_variable = nullptr;         // of the environment: names a device where --device does not
+  // Bytes a second of a GPU's own memory; null: there is no such measure. cli/bandwidth.h says when it is asked.
+  Result<double> (*read_bandwidth)(int device);
+  std::string_view about;                 // what is to be said of it beside its devices
+  const char* device_variable = nullptr;  // of the environment: names a device where --device does not
 };
 
 // What is asked for: flags, and what the verb needs.

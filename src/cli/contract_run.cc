@@ -38,13 +38,8 @@ constexpr int kPages = 64;
 
 // One sequence's decoding beside what the device reads, as `bench` measures both.
 Result<double> bandwidth_share(const Candidate& candidate, const std::shared_ptr<const model::Model>& model) {
-  double bandwidth = 0;
-  if (candidate.entry->read_bandwidth != nullptr) {
-    ASSIGN_OR_RETURN(bandwidth, candidate.entry->read_bandwidth(candidate.device.index));
-  } else {
-    ThreadPool pool(candidate.options.n_thread);
-    bandwidth = measure_read_bandwidth(pool);
-  }
+  ASSIGN_OR_RETURN(const double bandwidth,
+                   read_bandwidth_of(*candidate.entry, candidate.device, candidate.options.n_thread));
   if (bandwidth <= 0) return error(Code::kDevice, "{}: its reads could not be measured", candidate.device.name);
   ASSIGN_OR_RETURN(const auto backend, candidate.entry->factory->make(model, candidate.options));
   BenchRunner runner(*backend, *model, 1);
@@ -65,7 +60,7 @@ contract::Subject subject_of(const Candidate& candidate, const std::shared_ptr<c
     return error(Code::kDevice, "{}: device {} is gone, want it as before", entry->name, index);
   };
   const bool reads_host = candidate.device.kind == backend::DeviceKind::kCpu;
-  if (entry->read_bandwidth != nullptr || reads_host)
+  if (has_own_bandwidth(*entry, candidate.device) || reads_host)
     out.bandwidth_share = [candidate, model] { return bandwidth_share(candidate, model); };
   return out;
 }

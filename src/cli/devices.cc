@@ -30,6 +30,8 @@ struct Found {
   Result<std::vector<backend::DeviceInfo>> devices;
   std::vector<Candidate> candidates;  // one for each device, where there is a model
   std::string why;                    // that `auto` takes it, or not
+  // Bytes a second that each device reads of memory of its own; 0: it has none, or could not be asked.
+  std::vector<double> bandwidth = {};
 };
 
 struct Report {
@@ -40,16 +42,18 @@ struct Report {
   double bandwidth = 0;  // bytes a second of the host's memory
 };
 
-json::object to_json(const backend::DeviceInfo& info) {
+json::object to_json(const backend::DeviceInfo& info, double bandwidth) {
   json::object out = {{"backend", info.backend},
                       {"index", info.index},
                       {"name", json_text(info.name)},
                       {"vendor", json_text(info.vendor)},
                       {"kind", backend::device_kind_name(info.kind)},
                       {"memory_total", nullptr},
-                      {"memory_free", nullptr}};
+                      {"memory_free", nullptr},
+                      {"read_bytes_s", nullptr}};
   if (info.memory_total) out["memory_total"] = *info.memory_total;
   if (info.memory_free) out["memory_free"] = *info.memory_free;
+  if (bandwidth > 0) out["read_bytes_s"] = bandwidth;
   json::object limits;
   for (const auto& [name, value] : info.limits) limits[json_text(name)] = json_text(value);
   out["limits"] = std::move(limits);
@@ -79,7 +83,8 @@ json::object report_json(const Report& report) {
     entries.emplace_back(std::move(line));
     // ref runs on the CPU that is already there.
     if (!found.devices || found.entry->name == "ref") continue;
-    for (const backend::DeviceInfo& info : *found.devices) devices.emplace_back(to_json(info));
+    for (size_t i = 0; i < found.devices->size(); ++i)
+      devices.emplace_back(to_json((*found.devices)[i], found.bandwidth[i]));
     for (const Candidate& candidate : found.candidates) fits.emplace_back(fit_json(candidate));
   }
   json::object out = {{"cpu", cpu},   {"devices", devices}, {"backends", entries},
@@ -89,13 +94,14 @@ json::object report_json(const Report& report) {
   return out;
 }
 
-std::string device_lines(const backend::DeviceInfo& info) {
+std::string device_lines(const backend::DeviceInfo& info, double bandwidth) {
   std::string text = fmt::format("  {}: {}", info.index, info.name);
   if (!info.vendor.empty()) text += fmt::format(", {}", info.vendor);
   text += fmt::format(", {}\n", backend::device_kind_name(info.kind));
   if (info.memory_total)
     text += fmt::format("     memory: {} free of {}\n", format_bytes(info.memory_free.value_or(0)),
                         format_bytes(*info.memory_total));
+  if (bandwidth > 0) text += fmt::format("     memory read: {:.1f} GB/s\n", bandwidth / 1e9);
   for (const auto& [name, value] : info.limits) text += fmt::format("     {}: {}\n", name, value);
   if (!info.features.empty()) text += fmt::format("     features: {}\n", fmt::join(info.features, " "));
   return text;
@@ -111,7 +117,7 @@ std::string report_text(const Report& report) {
       continue;
     }
     for (size_t i = 0; i < found.devices->size(); ++i) {
-      text += device_lines((*found.devices)[i]);
+      text += device_lines((*found.devices)[i], found.bandwidth[i]);
       if (i < found.candidates.size())
         text += fmt::format("     {}: {}\n", printable(report.model->config.name), fit_text(found.candidates[i]));
     }
@@ -132,6 +138,10 @@ Found look_at(const BackendEntry& entry, const model::Model* model, const Demand
   if (!found.devices) {
     found.why = found.devices.error().message;
     return found;
+  }
+  for (const backend::DeviceInfo& device : *found.devices) {
+    const bool is_asked = has_own_bandwidth(entry, device);
+    found.bandwidth.push_back(is_asked ? entry.read_bandwidth(device.index).value_or(0) : 0);
   }
   if (model == nullptr) return found;
   for (const backend::DeviceInfo& device : *found.devices)

@@ -22,4 +22,6 @@ Result<std::vector<backend::DeviceInfo>> list_devices() { return absent(); }
 
 Status check_device(int) { return absent(); }
 
+Result<double> measure_read_bandwidth(int) { return absent(); }
+
 }  // namespace tercet::wgpu

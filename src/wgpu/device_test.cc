@@ -40,6 +40,17 @@ TEST(WgpuDevice, AnswersTheSameTwice) {
   }
 }
 
+TEST(WgpuDevice, TheBandwidthIsThatOfMemory) {
+  if (const Status there = check_device(0); !there) GTEST_SKIP() << there.error().message;
+  const auto bandwidth = measure_read_bandwidth(0);
+  ASSERT_TRUE(bandwidth) << bandwidth.error().message;
+  EXPECT_GT(*bandwidth, 1e8);
+  EXPECT_LT(*bandwidth, 1e14);
+  const auto absent = measure_read_bandwidth(1000);
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().code, Code::kDevice);
+}
+
 TEST(WgpuDevice, SaysNothingOnASystemWithoutADesktop) {
   ASSERT_EQ(unsetenv("XDG_RUNTIME_DIR"), 0);
   testing::internal::CaptureStderr();

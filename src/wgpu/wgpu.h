@@ -22,4 +22,9 @@ Result<std::vector<backend::DeviceInfo>> list_devices();
 // That there is an adapter of that index. Errors: kDevice.
 Status check_device(int device);
 
+// Bytes a second that the device reads of its own memory: the best of several passes over a buffer of 1 GiB, or less where
+// the adapter's limits or its memory want that. For a GPU: an adapter that computes on the CPU would read the host's.
+// Errors: kDevice, kOutOfMemory, kUnsupported.
+Result<double> measure_read_bandwidth(int device);
+
 }  // namespace tercet::wgpu
