@@ -19,6 +19,7 @@ run: build
 	@build/tercet $(ARGS)
 
 test: build/build.ninja
+	@tools/setup.sh --test
 	@cmake --build build
 	@ctest --preset release -j $(JOBS)
 

@@ -65,12 +65,28 @@ TEST(CliContract, WrongInput) {
            {"contract", "verify"},
            {"contract", "verify", "/no/such.json"},
            {"contract", "verify", folder.file("receipt.json")},
+           {"contract", "report", "-o", folder.file("r.html")},
+           {"contract", "report", "/no/such.json", "-o", folder.file("r.html")},
+           {"contract", "report", folder.file("receipt.json"), "-o", folder.file("r.html")},
            {"contract", "run", "--quick", "--long"},
            {"contract", "run", "--contract", "no-such-contract"},
            {"contract", "run", "some-file"},
            {"contract", "run", "--backend", "tpu"},
        })
     EXPECT_EQ(run_tercet({.args = args}).exit_code, 2) << json::serialize(json::value_from(args));
+}
+
+// A page has the receipt in it, whatever the verdict was.
+void expect_a_page(const std::string& receipt, const std::string& page) {
+  EXPECT_EQ(run_tercet({.args = {"contract", "report", receipt}}).exit_code, 2) << "no file to write it to";
+  EXPECT_EQ(run_tercet({.args = {"contract", "report", receipt, "-o", "/dev/full"}}).exit_code, 1);
+  EXPECT_EQ(run_tercet({.args = {"contract", "report", receipt, "-o", "/no/such/r.html"}}).exit_code, 1);
+  const Outcome seen = run_tercet({.args = {"contract", "report", receipt, "-o", page}});
+  EXPECT_EQ(seen.exit_code, 0) << seen.err;
+  EXPECT_EQ(seen.out, "");
+  const std::string text = read_file(page);
+  EXPECT_TRUE(contains(text, "Demo MoE Coder 34M")) << text.substr(0, 200);
+  EXPECT_TRUE(text.ends_with("</html>\n"));
 }
 
 TEST(CliContract, WhatIsNotHereIsIncomplete) {
@@ -84,7 +100,18 @@ TEST(CliContract, WhatIsNotHereIsIncomplete) {
       {.args = {"contract", "run", "--quick", "--backend", "ref", "--receipt", receipt, "--contract", kCpu}});
   EXPECT_EQ(ref.exit_code, 77) << ref.out << ref.err;
   EXPECT_TRUE(contains(ref.out, "HELD       FALSIFY-QW3-MOE-CPU-REFERENCE-001")) << ref.out;
-  EXPECT_EQ(json::parse(read_file(receipt)).at("verdict").as_string(), "INCOMPLETE");
+  const json::value seen = json::parse(read_file(receipt));
+  EXPECT_EQ(seen.at("verdict").as_string(), "INCOMPLETE");
+
+  // The time of each of ref's stages, for steps of one row and of many.
+  const json::value& roofline = seen.at("rooflines").at(0);
+  EXPECT_EQ(roofline.at("backend").as_string(), "ref");
+  EXPECT_EQ(roofline.at("points").as_array().size(), 12U);
+  for (const json::value& point : roofline.at("points").as_array())
+    for (const char* key : {"seconds", "bytes", "flops"})
+      EXPECT_GT(point.at(key).to_number<double>(), 0) << json::serialize(point);
+  EXPECT_GT(roofline.at("read_bandwidth").to_number<double>(), 0);
+  expect_a_page(receipt, folder.file("r.html"));
 }
 
 TEST(CliContract, HoldsOnTheDemoAndLeavesAReceipt) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and is missing: packages of Debian 12 by apt, and into build/ the pinned
 # wheels of tools/requirements.txt and wgpu-native, which one of them ships.
-#   tools/setup.sh          what `make run` and `make test` need
+#   tools/setup.sh          what `make run` needs
+#   tools/setup.sh --test   and a browser for `make test`; where it cannot be had, the tests that want it are skipped
 #   tools/setup.sh --dev    and the tools of `make fmt`, `make tidy`, `make fuzz` and .ci/run
 # Does nothing, in a moment, when all is there. If it may not install, it prints the one command that would, and fails.
 # TERCET_SETUP=off skips it; TERCET_SETUP_PYTHON names another Python 3.11.
@@ -11,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=(g++ cmake ninja-build pkgconf python3-venv
           libboost1.81-dev libboost-json1.81-dev libcli11-dev libexpected-dev libfmt-dev libspdlog-dev libssl-dev libutf8proc-dev
           prometheus-cpp-dev libyaml-cpp-dev libgtest-dev mesa-vulkan-drivers)
+test_packages=(chromium chromium-driver)
 dev_packages=(ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
 
 say() { echo "setup: $*" >&2; }
@@ -94,6 +96,7 @@ main() {
   exec 9> build/setup.lock
   flock 9
   install_packages "${packages[@]}" $([ "${1:-}" != --dev ] || echo "${dev_packages[@]}")
+  [ "${1:-}" != --test ] || (install_packages "${test_packages[@]}") || say "the tests of pages are skipped without a browser"
   key=$(cat tools/setup.sh tools/requirements.txt | sha256sum | cut -d ' ' -f 1)
   if [ "$(cat build/setup.stamp 2> /dev/null)" != "$key" ] || [ ! -e build/wgpu-native/lib/libwgpu_native.so ] ||
      ! build/venv/bin/python -c '' 2> /dev/null; then

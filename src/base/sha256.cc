@@ -20,12 +20,17 @@ void Sha256::add(std::span<const std::byte> bytes) {
   CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
 }
 
-std::string Sha256::finish() {
+std::vector<std::byte> Sha256::finish_bytes() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest = {};
   unsigned n_byte = 0;
   CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &n_byte) == 1);
+  const auto bytes = std::as_bytes(std::span(digest)).first(n_byte);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string Sha256::finish() {
   std::string out;
-  for (unsigned i = 0; i < n_byte; ++i) out += fmt::format("{:02x}", digest[i]);
+  for (const std::byte byte : finish_bytes()) out += fmt::format("{:02x}", static_cast<unsigned>(byte));
   return out;
 }
 
@@ -33,6 +38,12 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   Sha256 hash;
   hash.add(bytes);
   return hash.finish();
+}
+
+std::vector<std::byte> sha256(std::span<const std::byte> bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.finish_bytes();
 }
 
 }  // namespace tercet

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 struct evp_md_ctx_st;
 
@@ -16,6 +17,8 @@ class Sha256 {
   void add(std::span<const std::byte> bytes);
   // 64 hexadecimal digits, lower case. Call it once.
   std::string finish();
+  // The 32 bytes instead.
+  std::vector<std::byte> finish_bytes();
 
  private:
   struct Free {
@@ -25,5 +28,6 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::span<const std::byte> bytes);
+std::vector<std::byte> sha256(std::span<const std::byte> bytes);
 
 }  // namespace tercet

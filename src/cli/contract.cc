@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include "base/text.h"
@@ -15,6 +16,7 @@
 #include "cli/verb.h"
 #include "contract/load.h"
 #include "contract/receipt.h"
+#include "contract/report.h"
 
 namespace tercet::cli {
 namespace {
@@ -108,11 +110,35 @@ Result<int> verify(const ContractOptions& options, const Common& common) {
   return v.contradictions.empty() ? exit_code_of(v.outcome) : kFalsified;
 }
 
+// contract report RECEIPT -o FILE: a page of it. What the receipt says makes no difference to the exit code: the page was
+// asked for, and says it.
+Result<int> report(const ContractOptions& options, const Common& common) {
+  if (options.files.size() != 1)
+    return error(Code::kInvalidArgument, "contract report: {} files, want one receipt", options.files.size());
+  if (options.out.empty())
+    return with_hint(error(Code::kInvalidArgument, "contract report: no -o, want the file that the page goes to"),
+                     fmt::format("tercet contract report {} -o report.html", printable(options.files[0], 400)));
+  ASSIGN_OR_RETURN(const contract::Receipt receipt, contract::read_receipt(options.files[0]));
+  ASSIGN_OR_RETURN(const std::vector<Contract> contracts, load_contracts(options.contracts));
+  const std::string page = contract::report_page(contract::report_data(receipt, contracts));
+  std::ofstream file(options.out, std::ios::binary | std::ios::trunc);
+  file << page;
+  file.close();
+  if (!file)
+    return error(Code::kIo, "{}: the page could not be written, want room and permission", printable(options.out, 400));
+  Console(common).note(
+      fmt::format("wrote {}, {} bytes: open it in a browser", printable(options.out, 400), page.size()));
+  if (common.json)
+    RETURN_IF_ERROR(write_json(json::object{{"report", json_text(options.out)}, {"bytes", page.size()}}));
+  return kDone;
+}
+
 Result<int> dispatch(const ContractOptions& options, const Common& common) {
   if (options.action == "validate") return validate(options, common);
   if (options.action == "verify") return verify(options, common);
   if (options.action == "run") return run_contract(options, common);
-  return with_hint(error(Code::kInvalidArgument, "contract: {}, want one of validate, run, verify",
+  if (options.action == "report") return report(options, common);
+  return with_hint(error(Code::kInvalidArgument, "contract: {}, want one of validate, run, verify, report",
                          options.action.empty() ? "nothing to do" : printable(options.action)),
                    "tercet contract --help");
 }
@@ -120,12 +146,15 @@ Result<int> dispatch(const ContractOptions& options, const Common& common) {
 Action declare(CLI::App& app, const Common& common) {
   auto options = std::make_shared<ContractOptions>();
   options->app = &app;
-  add_text(app, "ACTION", options->action, "ACTION", "validate, run or verify");
-  add_text_list(app, "FILE", options->files, "FILE...", "validate: contracts (those that ship); verify: a receipt");
-  add_text_list(app, "--contract", options->contracts, "FILE|ID", "A contract to run or to verify by (all that ship)");
+  add_text(app, "ACTION", options->action, "ACTION", "validate, run, verify or report");
+  add_text_list(app, "FILE", options->files, "FILE...",
+                "validate: contracts (those that ship); verify, report: a receipt");
+  add_text_list(app, "--contract", options->contracts, "FILE|ID",
+                "A contract to run, or to verify a receipt by (all that ship)");
   add_switch(app, "--quick", options->quick, "run: what takes under a minute on the demo model");
   add_switch(app, "--long", options->is_long, "run: every falsifier at full length");
   add_text(app, "--receipt", options->receipt, "FILE", "run: leave a receipt there");
+  add_text(app, "-o,--out", options->out, "FILE", "report: write the page there");
   return [options, &common] { return dispatch(*options, common); };
 }
 
@@ -176,11 +205,12 @@ int exit_code_of(Outcome outcome) {
   return outcome == Outcome::kHeld ? kDone : outcome == Outcome::kFalsified ? kFalsified : kIncomplete;
 }
 
-const Verb kContract = {"contract", "Check contracts, try to falsify them here, verify what others saw",
+const Verb kContract = {"contract", "Check contracts, try to falsify them here, verify or draw what others saw",
                         "Examples:\n"
                         "  tercet contract run --quick\n"
                         "  tercet contract run --backend cuda -m model.gguf --long --receipt receipt.json\n"
                         "  tercet contract verify receipt.json\n"
+                        "  tercet contract report receipt.json -o report.html\n"
                         "  tercet contract validate contracts/*.yaml\n\n"
                         "Exit codes: 0 held, 2 wrong input, 3 falsified, 77 skipped or incomplete",
                         declare};

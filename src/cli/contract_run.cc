@@ -36,15 +36,19 @@ using contract::Row;
 constexpr int kMaxRow = 64;
 constexpr int kPages = 64;
 
-// One sequence's decoding beside what the device reads, as `bench` measures both.
-Result<double> bandwidth_share(const Candidate& candidate, const std::shared_ptr<const model::Model>& model) {
+Result<double> read_bandwidth(const Candidate& candidate) {
   ASSIGN_OR_RETURN(const double bandwidth,
                    read_bandwidth_of(*candidate.entry, candidate.device, candidate.options.n_thread));
-  if (bandwidth <= 0) return error(Code::kDevice, "{}: its reads could not be measured", candidate.device.name);
+  if (bandwidth > 0) return bandwidth;
+  return error(Code::kDevice, "{}: its reads could not be measured", candidate.device.name);
+}
+
+// As `bench` measures it.
+Result<contract::Decoding> decode(const Candidate& candidate, const std::shared_ptr<const model::Model>& model) {
   ASSIGN_OR_RETURN(const auto backend, candidate.entry->factory->make(model, candidate.options));
   BenchRunner runner(*backend, *model, 1);
-  ASSIGN_OR_RETURN(const BenchFigures figures, runner.run({.n_decode = 32}, 3));
-  return figures.median_tok_s() * figures.bytes_a_step / bandwidth;
+  ASSIGN_OR_RETURN(const BenchFigures figures, runner.run({.n_decode = contract::kDecodeSteps}, 3));
+  return contract::Decoding{1 / figures.median_tok_s(), figures.bytes_a_step};
 }
 
 contract::Subject subject_of(const Candidate& candidate, const std::shared_ptr<const model::Model>& model) {
@@ -61,7 +65,8 @@ contract::Subject subject_of(const Candidate& candidate, const std::shared_ptr<c
   };
   const bool reads_host = candidate.device.kind == backend::DeviceKind::kCpu;
   if (has_own_bandwidth(*entry, candidate.device) || reads_host)
-    out.bandwidth_share = [candidate, model] { return bandwidth_share(candidate, model); };
+    out.read_bandwidth = [candidate] { return read_bandwidth(candidate); };
+  out.decode = [candidate, model] { return decode(candidate, model); };
   return out;
 }
 
@@ -229,9 +234,15 @@ Result<int> run_contract(const ContractOptions& options, const Common& common) {
       contract::run_contracts(contracts, plan.all, world, depth,
                               {[&](const Row& row, size_t done, size_t total) { reporter.begins(row, done, total); },
                                [&](const Row& row) { reporter.ended(row); }});
-  console.progress("");
   if (!rows) return tl::make_unexpected(rows.error());
   receipt.rows = *std::move(rows);
+  for (const Asked& asked : plan.all) {
+    if (!asked.subject) continue;
+    console.progress(fmt::format("the stages of {}", asked.name));
+    ASSIGN_OR_RETURN(contract::Roofline roofline, contract::measure_roofline(world, *asked.subject, depth));
+    receipt.rooflines.push_back(std::move(roofline));
+  }
+  console.progress("");
   receipt.model = contract::mark_of(open.model->config);
   receipt.model.file = std::filesystem::path(*path).filename().string();
   receipt.model.n_byte = static_cast<int64_t>(open.model->file->size_bytes());

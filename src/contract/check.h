@@ -45,14 +45,22 @@ struct Evidence {
   }
 };
 
+// What a step of decoding one sequence takes.
+struct Decoding {
+  double seconds = 0;
+  double bytes = 0;  // that it reads
+};
+
 // A backend on one of its devices.
 struct Subject {
   const backend::Factory* factory = nullptr;
   backend::DeviceInfo device;
   // The device as it is now, for its memory; null where nobody can tell.
   std::function<Result<backend::DeviceInfo>()> look_again;
-  // Bytes a second that decoding reads, as a share of what the device was measured to read; null where nobody can tell.
-  std::function<Result<double>()> bandwidth_share;
+  // Bytes a second that the device reads of its memory, measured; null where nobody can tell.
+  std::function<Result<double>()> read_bandwidth;
+  // One sequence's decoding; null where nobody can tell.
+  std::function<Result<Decoding>()> decode;
   std::string_view name() const { return factory->name; }
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contract/contract.h"
+#include "contract/roofline.h"
 #include "contract/run.h"
 #include "model/config.h"
 
@@ -40,6 +41,7 @@ struct Receipt {
   std::vector<DeviceMark> devices;
   std::vector<ContractMark> contracts;
   std::vector<Row> rows;
+  std::vector<Roofline> rooflines;  // none in receipts of programs that did not measure them
   Summary summary;
 };
 

@@ -143,6 +143,8 @@ Receipt sample() {
   r.contracts = {{"a", "1.0.0", "h"}};
   r.rows = {row_of("a", "FALSIFY-PARITY", "cpu", 0.25), row_of("a", "FALSIFY-FALLBACK", "cpu", kSkip)};
   r.rows[0].evidence.series.push_back({"kl", backend::Precision::kHigh, 1, {0.5, kSkip}});
+  r.rooflines = {{"cpu", backend::Precision::kHigh, 2e10, {{"attn", 64, 1e-3, 2e6, 3e7}}, ""},
+                 {"cuda", backend::Precision::kHigh, {}, {}, "no time"}};
   r.summary = summarize({contract_of("a", "forward")}, r.asked, r.rows);
   return r;
 }
@@ -154,6 +156,12 @@ TEST(Receipt, ComesBackAsItWas) {
   EXPECT_EQ(boost::json::serialize(to_json(*back)), text);
   EXPECT_TRUE(std::isnan(back->rows[0].evidence.series.at(0).values.at(1)));
   EXPECT_EQ(back->model.shape.at(0).second, 4);
+  EXPECT_EQ(back->rooflines.at(0).points.at(0).n_row, 64);
+  EXPECT_FALSE(back->rooflines.at(1).read_bandwidth);
+  // Older programs measured no roofline.
+  boost::json::object older = to_json(sample());
+  older.erase("rooflines");
+  EXPECT_TRUE(parse_receipt(boost::json::serialize(older)));
 }
 
 TEST(Receipt, IsVerified) {
@@ -183,6 +191,7 @@ TEST(Receipt, SaysThatAContractChanged) {
   here[0].falsifiers[0].thresholds[0].at_most = 0.1;
   EXPECT_EQ(verify(sample(), here).outcome, Outcome::kFalsified);
   EXPECT_EQ(verify(sample(), {}).outcome, Outcome::kIncomplete);
+  EXPECT_TRUE(verify(sample(), {}).contradictions.empty()) << "what cannot be judged here is not denied";
 }
 
 TEST(Receipt, WhatIsNone) {

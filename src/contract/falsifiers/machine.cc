@@ -76,12 +76,13 @@ Result<Evidence> check_throughput(const Context& context) {
                               format_bytes(kLeastBytes));
   else if (context.subject->device.kind == backend::DeviceKind::kSoftware)
     out.skipped = "software that plays a GPU is bound by the cores";
-  else if (!context.subject->bandwidth_share)
+  else if (!context.subject->read_bandwidth || !context.subject->decode)
     out.skipped = "nobody can tell what the device reads";
   if (!out.skipped.empty()) return out;
   context.world.say("decoding");
-  ASSIGN_OR_RETURN(const double share, context.subject->bandwidth_share());
-  out.add("share", {}, share);
+  ASSIGN_OR_RETURN(const double bandwidth, context.subject->read_bandwidth());
+  ASSIGN_OR_RETURN(const Decoding decoding, context.subject->decode());
+  out.add("share", {}, decoding.bytes / decoding.seconds / bandwidth);
   return out;
 }
 

@@ -1,0 +1,17 @@
+# cmake -DOUTPUT=report_parts.cc -DFOLDER=src/contract/report -DSCRIPTS="dom.js;main.js" -P embed.cmake
+# Writes a C++ file that has the page, the style and the scripts, one after the other, as raw strings.
+file(READ "${FOLDER}/report.html" page)
+file(READ "${FOLDER}/report.css" style)
+set(script "\n'use strict';\n{\n")
+foreach(file IN LISTS SCRIPTS)
+  file(READ "${FOLDER}/${file}" text)
+  string(APPEND script "${text}")
+endforeach()
+string(APPEND script "}\n")
+set(out "// Made from the files in src/contract/report by embed.cmake.\n#include \"contract/report.h\"\n\n#include \"base/check.h\"\n\n")
+string(APPEND out "namespace tercet::contract {\n\nstd::string_view report_part(std::string_view name) {\n")
+foreach(part page style script)
+  string(APPEND out "  if (name == \"${part}\") return R\"report(${${part}})report\";\n")
+endforeach()
+string(APPEND out "  CHECK(false);\n  return {};\n}\n\n}  // namespace tercet::contract\n")
+file(WRITE "${OUTPUT}" "${out}")

@@ -1,0 +1,40 @@
+// Owns what a receipt says of the time of each stage: how long it took, how many bytes it had to read and how many operations
+// it had to do. No bound speaks of these; a report draws them beside what the memory allows.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "contract/check.h"
+#include "contract/run.h"
+
+namespace tercet::contract {
+
+// A stage of a step, all layers together; "step" is the whole of it.
+struct StagePoint {
+  std::string stage;
+  int64_t n_row = 0;   // of the step
+  double seconds = 0;  // the median over steps
+  double bytes = 0;    // weights of the experts that were chosen, all other weights once, and the KV cache
+  double flops = 0;    // of the products; a multiplication and an addition are two
+};
+
+struct Roofline {
+  std::string backend;
+  backend::Precision precision = backend::Precision::kHigh;
+  std::optional<double> read_bandwidth;  // bytes a second, measured
+  std::vector<StagePoint> points;
+  std::string absent;  // what is not here, and why; empty: nothing is missing
+};
+
+// How many tokens one sequence decodes when the whole step of a device is timed.
+inline constexpr int kDecodeSteps = 32;
+
+// What can be measured of the subject in the default precision. A backend of the host runs each stage when it comes to it, so
+// that the taps tell when one is over; a device runs a step as one piece, and only that is timed, if there is the time. What
+// goes wrong is `absent`. Errors: kCancelled.
+Result<Roofline> measure_roofline(const World& world, const Subject& subject, Depth depth);
+
+}  // namespace tercet::contract
