@@ -33,7 +33,8 @@ class WgpuFailure : public testing::Test {
   }
   void TearDown() override { make_right(); }
   static void make_right() {
-    for (std::atomic<int>* of : {&faults_->allocations, &faults_->submissions, &faults_->waits, &faults_->queries})
+    for (std::atomic<int>* of :
+         {&faults_->allocations, &faults_->submissions, &faults_->waits, &faults_->queries, &faults_->pipelines})
       *of = -1;
   }
 
@@ -136,6 +137,19 @@ TEST_F(WgpuFailure, ADeviceThatIsLostWhileStepsAreInFlight) {
     backend.reset();
     expect_works();
   }
+}
+
+TEST_F(WgpuFailure, ADriverThatMakesNoKernelOfAShaderIsAnErrorThatNamesBoth) {
+  auto backend = *make();
+  faults_->pipelines = 2;
+  const auto refused = submit(*backend, 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kDevice);
+  EXPECT_TRUE(refused.error().message.starts_with("wgpu: " + name_ + ": kernel attn: ")) << refused.error().message;
+  std::cout << refused.error().message << "\n";
+  make_right();
+  backend.reset();
+  EXPECT_TRUE(make());
 }
 
 // In the middle of two answers: both end with the cause, and so does what is asked later.

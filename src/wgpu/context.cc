@@ -241,7 +241,7 @@ Result<const Kernel*> Context::kernel(std::string_view name, const std::string& 
   descriptor.layout = pipeline_layout.get();
   descriptor.compute.module = shader.get();
   descriptor.compute.entryPoint = view("main");
-  Kernel kernel{Pipeline(wgpuDeviceCreateComputePipeline(device_.get(), &descriptor))};
+  Kernel kernel{std::string(name), Pipeline(wgpuDeviceCreateComputePipeline(device_.get(), &descriptor))};
   RETURN_IF_ERROR(pop_scopes(fmt::format("kernel {}", name)));
   return &kernels_.emplace(text, std::move(kernel)).first->second;
 }

@@ -30,6 +30,7 @@ struct Range {
 
 // A shader's text with its place among bindings. Group 0 is the step's input, the same for all; group 1 is its own.
 struct Kernel {
+  std::string name;  // of its file
   Pipeline pipeline;
 };
 
@@ -69,6 +70,8 @@ class Context {
   // `uses` says what the shader does with the bindings of group 1, in order: "rwu". Errors: kDevice with the compiler's
   // message.
   Result<const Kernel*> kernel(std::string_view name, const std::string& text, std::string_view uses);
+  // All that were made, by their texts.
+  const std::map<std::string, Kernel>& kernels() const { return kernels_; }
   Result<BindGroup> bind(std::string_view uses, std::span<const Range> ranges);
 
   // Submits what was recorded; the encoder is used up. What goes wrong is status()'s.
@@ -118,7 +121,7 @@ class Context {
   Device device_;
   Queue queue_;
   std::map<std::string, BindGroupLayout, std::less<>> layouts_;
-  std::map<std::string, Kernel> kernels_;  // by text
+  std::map<std::string, Kernel> kernels_;
 };
 
 }  // namespace tercet::wgpu

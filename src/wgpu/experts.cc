@@ -192,7 +192,7 @@ void Stages::expert_products(bool is_gate, int layer, int n_row) {
   const int lanes = lanes_for(first.cols / kUnit, first.rows);
   const int rows = expert_rows(n_row);
   const int64_t n_tile = most_tiles(n_row, rows);
-  const int shared = shared_outputs(rows, first.rows, n_tile, lanes, n_matrix);
+  const int shared = shared_outputs(rows, first.rows, n_tile, lanes, n_matrix, enough_groups_);
   const int64_t group_outputs = 256 / lanes * shared;
   for (size_t i = 0; i < first.parts.size(); ++i) {
     launch(

@@ -10,9 +10,9 @@ namespace tercet::wgpu {
 
 int tile_rows(int64_t n_row) { return n_row == 1 ? 1 : n_row == 2 ? 2 : n_row <= 4 ? 4 : 8; }
 
-int shared_outputs(int tile, int64_t n_output, int64_t n_tile, int lanes, int n_matrix) {
+int shared_outputs(int tile, int64_t n_output, int64_t n_tile, int lanes, int n_matrix, int enough_groups) {
   if (tile == 1) return n_output >= 4096 ? 2 : 1;
-  const auto enough = [&](int shared) { return n_tile * n_output * lanes / (256 * shared) >= kEnoughGroups; };
+  const auto enough = [&](int shared) { return n_tile * n_output * lanes / (256 * shared) >= enough_groups; };
   const int most = 4 / n_matrix;
   return most == 4 && enough(4) ? 4 : enough(2) ? 2 : 1;
 }
@@ -30,8 +30,8 @@ TileShape Stages::tile_shape(int64_t n_row, int64_t n_output, int n_matrix) cons
   TileShape shape = {std::min(t, 4), 4 / n_matrix};
   for (const TileShape larger : {TileShape{shape.t, 8 / n_matrix}, TileShape{t, 8 / n_matrix}})
     if (fits(larger)) shape = larger;
-  while (shape.r * n_matrix > 2 && n_group(shape) < kEnoughGroups) shape.r /= 2;
-  while (shape.t > 1 && n_group(shape) < kEnoughGroups) shape.t /= 2;
+  while (shape.r * n_matrix > 2 && n_group(shape) < enough_groups_) shape.r /= 2;
+  while (shape.t > 1 && n_group(shape) < enough_groups_) shape.t /= 2;
   return shape;
 }
 
@@ -143,7 +143,7 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
   int64_t n_group = 0;
   int64_t most = 0;
   for (const auto& [w, part] : parts) most = std::max(most, part->n_row);
-  const int shared = shared_outputs(rows, most, (p.n_row + rows - 1) / rows, lanes, 1);
+  const int shared = shared_outputs(rows, most, (p.n_row + rows - 1) / rows, lanes, 1, enough_groups_);
   const int group_outputs = 256 / lanes * shared;
   for (const auto& [w, part] : parts) n_group += (part->n_row + group_outputs - 1) / group_outputs;
   launch(

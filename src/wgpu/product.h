@@ -30,12 +30,9 @@ struct Stages::Product {
 // How many rows a kernel takes at a time.
 int tile_rows(int64_t n_row);
 
-// Workgroups that keep a large GPU busy. WebGPU does not tell how many it runs at a time.
-inline constexpr int kEnoughGroups = 256;
-
-// How many outputs `lanes` threads share, so that each load of x serves them all: few where there would be too few
-// workgroups otherwise. n_tile: of the rows.
-int shared_outputs(int tile, int64_t n_output, int64_t n_tile, int lanes, int n_matrix);
+// How many outputs `lanes` threads share, so that each load of x serves them all: few where there would be fewer than
+// enough_groups otherwise. n_tile: of the rows.
+int shared_outputs(int tile, int64_t n_output, int64_t n_tile, int lanes, int n_matrix, int enough_groups);
 
 // Places in Site::kernels: of kernels that take T rows and R outputs at a time, and behind them those of kernels/tile.wgsl.
 constexpr int variant(int t, int r) {

@@ -20,6 +20,8 @@ namespace tercet::wgpu {
 
 inline constexpr int kPageSize = 64;  // common.wgsl knows it too
 inline constexpr int kFewRows = 64;   // up to which product.wgsl is quicker than tile.wgsl
+// Workgroups that keep a large GPU busy. WebGPU does not tell how many it runs at a time.
+inline constexpr int kEnoughGroups = 256;
 
 // Of kernels/tile.wgsl: T rows and R outputs a thread.
 struct TileShape {
@@ -89,6 +91,8 @@ class Stages {
 
   // Queries a tile of kernels/attn_tile.wgsl.
   int attn_tile_queries() const { return 16 * attn_tile_t(); }
+  // For tests, which have no such GPU: how many workgroups keep it busy, by which kernels are chosen.
+  void set_enough_groups(int n) { enough_groups_ = n; }
   Status status() const { return status_; }
   Buffers b;
   Kv kv;
@@ -182,6 +186,7 @@ class Stages {
   const model::Config& config_;
   const Weights& weights_;
   const bool is_exact_;
+  int enough_groups_ = kEnoughGroups;
   int max_row_ = 0;
   int max_output_ = 0;
   int64_t block_words_ = 0;  // of b.blocks

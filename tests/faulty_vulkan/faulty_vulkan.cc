@@ -17,6 +17,7 @@ using GetAddress = Function (*)(void* of, const char* name);
 
 constexpr int kOutOfDeviceMemory = -2;
 constexpr int kDeviceLost = -4;
+constexpr int kUnknown = -13;
 
 // For a program of its own, which no test reaches.
 int from_environment(const char* name) {
@@ -48,6 +49,7 @@ int (*wait_for)(void*, const void*, uint64_t);
 int (*wait_fences)(void*, uint32_t, const void*, uint32_t, uint64_t);
 int (*query)(void*, void*, uint64_t*);
 int (*query_fence)(void*, void*);
+int (*make_pipelines)(void*, uint64_t, uint32_t, const void*, const void*, void*);
 
 int faulty_allocate(void* device, const void* info, const void* allocator, void* memory) {
   return fails(faults.allocations) ? kOutOfDeviceMemory : allocate(device, info, allocator, memory);
@@ -70,6 +72,9 @@ int faulty_query(void* device, void* semaphore, uint64_t* value) {
 int faulty_query_fence(void* device, void* fence) {
   return fails(faults.queries) ? kDeviceLost : query_fence(device, fence);
 }
+int faulty_pipelines(void* device, uint64_t cache, uint32_t n, const void* infos, const void* allocator, void* made) {
+  return fails(faults.pipelines) ? kUnknown : make_pipelines(device, cache, n, infos, allocator, made);
+}
 
 template <typename F>
 Function replace(Function its, F& kept, F ours) {
@@ -87,6 +92,7 @@ Function faulty(std::string_view name, Function its) {
   if (name == "vkWaitForFences") return replace(its, wait_fences, faulty_wait_fences);
   if (name == "vkGetSemaphoreCounterValue") return replace(its, query, faulty_query);
   if (name == "vkGetFenceStatus") return replace(its, query_fence, faulty_query_fence);
+  if (name == "vkCreateComputePipelines") return replace(its, make_pipelines, faulty_pipelines);
   return its;
 }
 

@@ -13,7 +13,8 @@ struct Faults {
   std::atomic<int> allocations = -1;  // VK_ERROR_OUT_OF_DEVICE_MEMORY
   std::atomic<int> submissions = -1;  // VK_ERROR_DEVICE_LOST, as the two below
   std::atomic<int> waits = -1;
-  std::atomic<int> queries = -1;  // of how far the device has come
+  std::atomic<int> queries = -1;    // of how far the device has come
+  std::atomic<int> pipelines = -1;  // VK_ERROR_UNKNOWN: the driver cannot make a kernel of what it was given
 };
 
 inline constexpr const char* kFaultsSymbol = "tercet_faulty_vulkan";  // Faults* tercet_faulty_vulkan()
