@@ -264,6 +264,78 @@ TEST(Trace, ComparesWithARefTrace) {
   EXPECT_TRUE(tight.at("first_out_of_bound").is_string());
 }
 
+// A trace in the text that llama.cpp's eval-callback would print of it.
+void print_like_llama(const std::string& trace, const std::string& to) {
+  const Outcome printed = run_python("support/trace_file.py", {"print", trace, std::to_string(kLayers), "64"});
+  ASSERT_EQ(printed.exit_code, 0) << printed.err;
+  write_file(to, "0.00.021.131 I llama_context: n_ctx = 512\n" + printed.out +
+                     "\nllama_perf_context_print: load time = 1 ms\n");
+}
+
+TEST(Trace, ComparesWithWhatLlamaCppPrints) {
+  const TempDir dir;
+  const std::string nine = long_tokens(9);  // more than the six that are shown
+  ASSERT_EQ(run_trace(nine, {"--out", dir.file("t")}).exit_code, 0);
+  print_like_llama(dir.file("t"), dir.file("theirs.txt"));
+  // Of the tokens that it prints; what was computed prints alike.
+  const Outcome same = run_tercet({{"trace", "--compare", dir.file("theirs.txt"), "--bound", "0", "--json"}});
+  ASSERT_EQ(same.exit_code, 0) << same.err;
+  const json::object seen = json_of(same);
+  EXPECT_TRUE(seen.at("first_out_of_bound").is_null()) << same.out;
+  EXPECT_EQ(seen.at("taps").as_array().size(), 3U + 11 * kLayers);
+  std::map<std::string, int64_t> compared;
+  for (const json::value& tap : seen.at("taps").as_array())
+    compared[json::value_to<std::string>(tap.at("tap"))] = tap.at("compared").as_int64();
+  EXPECT_EQ(compared["attn_norm-0"], 36) << "six tokens' six values";
+  EXPECT_EQ(compared["Qcur-1"], 216) << "of six heads";
+  EXPECT_EQ(compared["Kcur-1"], 72) << "two heads";
+  EXPECT_EQ(compared["ffn_moe_topk-0"], 24);
+  EXPECT_EQ(compared["l_out-" + std::to_string(kLayers - 1)], 6) << "the last token alone";
+  EXPECT_EQ(compared["result_output"], 6);
+
+  // Theirs is another pass from layer 2 on. Without --bound it is that of another program's arithmetic.
+  alter(dir.file("t"), dir.file("new"), {"ffn_inp-2=1.5", "ffn_moe_topk-2=1", "attn_norm-3=1.5"});
+  print_like_llama(dir.file("new"), dir.file("other.txt"));
+  const Outcome other = run_tercet({{"trace", "--compare", dir.file("other.txt")}});
+  EXPECT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_NE(other.out.find("the first tap beyond a relative L2 of 0.2 is ffn_inp-2\n"), std::string::npos) << other.out;
+  EXPECT_NE(other.out.find("  of 36 values\n"), std::string::npos) << other.out;
+  EXPECT_NE(other.out.find("4 of 24 ids differ"), std::string::npos) << other.out;
+}
+
+TEST(Trace, WhatLlamaCppDoesNotPrintIsRefused) {
+  const TempDir dir;
+  ASSERT_EQ(run_trace(kThree, {"--out", dir.file("t")}).exit_code, 0);
+  print_like_llama(dir.file("t"), dir.file("theirs.txt"));
+  std::ifstream file(dir.file("theirs.txt"));
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto expect = [&](const std::string& content, const std::vector<std::string>& more, const std::string& part) {
+    write_file(dir.file("x.txt"), content);
+    std::vector<std::string> args = {"trace", "--compare", dir.file("x.txt")};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome outcome = run_tercet({args});
+    EXPECT_EQ(outcome.exit_code, part.empty() ? 0 : 2) << outcome.err;
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.out.empty(), !part.empty()) << outcome.out;
+  };
+  for (const std::string& garbage :
+       {std::string("not a trace of anything\n"), std::string(100, '\0'), std::string("[\n[ 1.0 ]\n")})
+    expect(garbage, {}, "want a safetensors file, or what llama.cpp's eval-callback prints");
+  expect(text, {"--tokens", "785,921"}, "a trace of other tokens");
+  // Older versions do not print the ids.
+  const std::string older = text.substr(text.find("common_debug"));
+  expect(older, {}, "x.txt: does not say its tokens, want them by --tokens");
+  expect(older, {"--tokens", kThree}, "");
+  expect(older, {"--tokens", "785,921"}, ", want 2 or 1 rows of 512");
+  std::string broken = text;
+  broken.replace(broken.find("]\n    sum"), 1, "oh");
+  expect(broken, {}, ": 'oh', want '['");
+  expect(text.substr(0, text.find("sum") - 20), {}, "the end of the file, want its closing brackets");
+  // Of another model.
+  write_edited_demo(dir.file("m.gguf"), {.set_string = {{"general.name", "another"}}});
+  expect(text, {"-m", dir.file("m.gguf")}, "");
+}
+
 // The lines of the text, by their first word.
 std::map<std::string, std::string> lines_of(const std::string& text) {
   std::map<std::string, std::string> lines;

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <memory>
 
+#include "base/mapped_file.h"
 #include "base/text.h"
 #include "cli/backends.h"
 #include "cli/console.h"
@@ -20,6 +21,7 @@
 #include "model/weights.h"
 #include "tokenizer/tokenizer.h"
 #include "trace/compare.h"
+#include "trace/printed.h"
 #include "trace/trace_file.h"
 
 namespace tercet::cli {
@@ -62,6 +64,40 @@ Result<std::vector<Tap>> parse_taps(const std::string& text) {
   return taps;
 }
 
+// What a run is compared with: a trace file, or the text that llama.cpp's eval-callback printed.
+struct Wanted {
+  std::unique_ptr<trace::TraceFile> file;
+  std::optional<trace::PrintedTrace> printed;
+};
+
+constexpr size_t kMostText = size_t{256} << 20;
+
+Result<Wanted> open_wanted(const std::string& path) {
+  Wanted out;
+  auto file = trace::TraceFile::open(path);
+  if (file) {
+    out.file = *std::move(file);
+    return out;
+  }
+  if (file.error().code != Code::kCorrupt) return tl::make_unexpected(file.error());
+  const auto mapped = MappedFile::open(path);
+  if (mapped && (*mapped)->bytes().size() <= kMostText) {
+    const auto bytes = (*mapped)->bytes();
+    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    RETURN_IF_ERROR((*mapped)->check_intact());
+    if (trace::PrintedTrace::is_one(text)) {
+      ASSIGN_OR_RETURN(out.printed, trace::PrintedTrace::parse(path, text));
+      return out;
+    }
+  }
+  if (file.error().message.find(", want ") == std::string::npos) file.error().message += ", want a safetensors file";
+  file.error().message += ", or what llama.cpp's eval-callback prints";
+  return tl::make_unexpected(file.error());
+}
+
+// What llama.cpp prints was computed with activations in 8 bits, as `fast` does, or in ways that nobody here knows.
+constexpr double kPrintedBound = 2e-1;
+
 // What the mode promises for each tap, or about what its free-running gates allow (docs/stages.md).
 double default_bound(std::string_view backend, backend::Precision precision) {
   if (backend == "ref") return 0;
@@ -69,12 +105,18 @@ double default_bound(std::string_view backend, backend::Precision precision) {
 }
 
 // --tokens, -p with --raw, or the tokens of the file to compare with.
-Result<std::vector<int32_t>> prompt_tokens(const Options& options, const gguf::File& file,
-                                           const trace::TraceFile* compare) {
+Result<std::vector<int32_t>> prompt_tokens(const Options& options, const gguf::File& file, const Wanted& wanted) {
   ASSIGN_OR_RETURN(const CLI::Option* given, pick_one(*options.app, {options.tokens_option, options.input.text_option(),
                                                                      options.input.file_option()}));
   if (given == options.tokens_option && given != nullptr) return parse_ids("--tokens", options.tokens);
-  if (given == nullptr && compare != nullptr) return compare->tokens();
+  if (given == nullptr && wanted.file != nullptr) return wanted.file->tokens();
+  if (given == nullptr && wanted.printed) {
+    if (wanted.printed->tokens()) return *wanted.printed->tokens();
+    return with_hint(
+        error(Code::kInvalidArgument, "{}: does not say its tokens, want them by --tokens or as a text with --raw",
+              wanted.printed->path()),
+        "tercet trace --tokens 785,921,308 --compare FILE");
+  }
   if (!options.raw)
     return with_hint(error(Code::kInvalidArgument, "trace: a text without --raw, want --tokens or a text with --raw"),
                      "tercet trace --raw -p TEXT --out FILE");
@@ -96,13 +138,19 @@ Status check_tokens(const std::vector<int32_t>& tokens, const model::Config& con
 }
 
 // Only the same model on the same tokens can be compared.
-Status check_same_run(const trace::TraceFile& wanted, const std::string& path, const std::vector<int32_t>& tokens,
+Status check_same_run(const Wanted& wanted, const std::string& path, const std::vector<int32_t>& tokens,
                       const model::Config& config) {
-  ASSIGN_OR_RETURN(const std::vector<int32_t> theirs, wanted.tokens());
+  std::vector<int32_t> theirs = tokens;
+  if (wanted.file != nullptr) {
+    ASSIGN_OR_RETURN(theirs, wanted.file->tokens());
+  } else if (wanted.printed && wanted.printed->tokens()) {
+    theirs = *wanted.printed->tokens();
+  }
   if (theirs != tokens)
     return error(Code::kInvalidArgument, "{}: a trace of other tokens, want those of this prompt", path);
-  const auto found = wanted.metadata().find("model");
-  const std::string name = found == wanted.metadata().end() ? "" : found->second;
+  if (wanted.file == nullptr) return {};
+  const auto found = wanted.file->metadata().find("model");
+  const std::string name = found == wanted.file->metadata().end() ? "" : found->second;
   if (name != json_text(config.name))
     return error(Code::kInvalidArgument, "{}: a trace of model '{}', want '{}'", path, printable(name),
                  printable(config.name));
@@ -112,7 +160,7 @@ Status check_same_run(const trace::TraceFile& wanted, const std::string& path, c
 // Hands the chosen taps to the file and to the comparison, where there is one.
 class Both final : public backend::TraceSink {
  public:
-  Both(std::vector<Tap> taps, trace::TraceWriter* writer, trace::TraceComparison* comparison)
+  Both(std::vector<Tap> taps, trace::TraceWriter* writer, trace::Comparison* comparison)
       : taps_(std::move(taps)), writer_(writer), comparison_(comparison) {}
   void set_position(int64_t position) {
     if (writer_ != nullptr) writer_->set_position(position);
@@ -127,7 +175,7 @@ class Both final : public backend::TraceSink {
  private:
   std::vector<Tap> taps_;
   trace::TraceWriter* writer_;
-  trace::TraceComparison* comparison_;
+  trace::Comparison* comparison_;
 };
 
 // Ctrl-C ends it after the step that is under way.
@@ -163,8 +211,10 @@ Status run_prompt(backend::Backend& backend, const std::vector<int32_t>& tokens,
   return {};
 }
 
-std::string to_line(const trace::TapComparison& tap, double bound) {
-  const char* mark = tap.within(bound) ? "" : "  out of bound";
+// `is_part`: of what the other had, which is not all that was computed.
+std::string to_line(const trace::TapComparison& tap, double bound, bool is_part) {
+  std::string mark = is_part && !tap.is_ids ? fmt::format("  of {} values", tap.n_value) : "";
+  if (!tap.within(bound)) mark += "  out of bound";
   if (tap.is_ids) return fmt::format("{:<24} {} of {} ids differ{}\n", tap.name, tap.n_different_id, tap.n_id, mark);
   if (!tap.values) return fmt::format("{:<24} {}{}\n", tap.name, tap.values.error().message, mark);
   return fmt::format("{:<24} cosine {:.9f}  relative L2 {:.3e}  largest {:.3e}{}\n", tap.name, tap.values->cosine,
@@ -172,7 +222,7 @@ std::string to_line(const trace::TapComparison& tap, double bound) {
 }
 
 json::object to_json(const trace::TapComparison& tap, double bound) {
-  json::object row = {{"tap", tap.name}, {"within", tap.within(bound)}};
+  json::object row = {{"tap", tap.name}, {"within", tap.within(bound)}, {"compared", tap.n_value}};
   if (tap.is_ids) {
     row["ids"] = tap.n_id;
     row["different_ids"] = tap.n_different_id;
@@ -186,7 +236,7 @@ json::object to_json(const trace::TapComparison& tap, double bound) {
   return row;
 }
 
-Status report(const trace::TraceComparison& comparison, double bound, const Common& common) {
+Status report(const trace::Comparison& comparison, double bound, bool is_part, const Common& common) {
   ASSIGN_OR_RETURN(const std::vector<trace::TapComparison> taps, comparison.finish());
   std::string first;
   for (const trace::TapComparison& tap : taps)
@@ -199,7 +249,7 @@ Status report(const trace::TraceComparison& comparison, double bound, const Comm
     return write_json(object);
   }
   std::string text;
-  for (const trace::TapComparison& tap : taps) text += to_line(tap, bound);
+  for (const trace::TapComparison& tap : taps) text += to_line(tap, bound, is_part);
   text += first.empty() ? fmt::format("every tap is within a relative L2 of {:g}\n", bound)
                         : fmt::format("the first tap beyond a relative L2 of {:g} is {}\n", bound, first);
   return write_stdout(text);
@@ -211,18 +261,18 @@ Result<int> run(const Options& options, const Common& common) {
     return with_hint(error(Code::kInvalidArgument, "trace: neither --out nor --compare, want at least one of them"),
                      "tercet trace --tokens 785,921,308 --out t.safetensors");
   ASSIGN_OR_RETURN(const std::vector<Tap> taps, parse_taps(options.taps));
-  std::unique_ptr<trace::TraceFile> wanted;
+  Wanted wanted;
   if (!options.compare.empty()) {
-    ASSIGN_OR_RETURN(wanted, trace::TraceFile::open(options.compare));
+    ASSIGN_OR_RETURN(wanted, open_wanted(options.compare));
   }
   Demand demand = demand_of(common);
   RETURN_IF_ERROR(check_demand(backends(), demand));
   ASSIGN_OR_RETURN(const std::string path, model_path(common));
   ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::open(path));
   ASSIGN_OR_RETURN(const auto model, model::load_model(file));
-  ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, prompt_tokens(options, *file, wanted.get()));
+  ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, prompt_tokens(options, *file, wanted));
   RETURN_IF_ERROR(check_tokens(tokens, model->config));
-  if (wanted != nullptr) RETURN_IF_ERROR(check_same_run(*wanted, options.compare, tokens, model->config));
+  RETURN_IF_ERROR(check_same_run(wanted, options.compare, tokens, model->config));
 
   demand.max_row = kMaxRow;
   demand.n_page = static_cast<int>(tokens.size()) / backend::KvLayout{}.page_size + 1;
@@ -237,8 +287,9 @@ Result<int> run(const Options& options, const Common& common) {
                      trace::TraceWriter::create(options.out, model->config, taps,
                                                 {json_text(model->config.name), std::string(backend.name()), tokens}));
   }
-  std::unique_ptr<trace::TraceComparison> comparison;
-  if (wanted != nullptr) comparison = std::make_unique<trace::TraceComparison>(*wanted);
+  std::unique_ptr<trace::Comparison> comparison;
+  if (wanted.file != nullptr) comparison = std::make_unique<trace::TraceComparison>(*wanted.file);
+  if (wanted.printed) comparison = std::make_unique<trace::PrintedComparison>(*wanted.printed, std::ssize(tokens));
   Both sink(taps, writer.get(), comparison.get());
   RETURN_IF_ERROR(run_prompt(backend, tokens, sink, interrupt, console));
   if (writer != nullptr) {
@@ -247,8 +298,9 @@ Result<int> run(const Options& options, const Common& common) {
         fmt::format("wrote {}: {} taps of {} tokens by {}", options.out, taps.size(), tokens.size(), backend.name()));
   }
   if (comparison != nullptr) {
-    const double bound = options.bound ? double{*options.bound} : default_bound(backend.name(), common.precision());
-    RETURN_IF_ERROR(report(*comparison, bound, common));
+    const double usual = wanted.printed ? kPrintedBound : default_bound(backend.name(), common.precision());
+    const double bound = options.bound ? double{*options.bound} : usual;
+    RETURN_IF_ERROR(report(*comparison, bound, wanted.printed.has_value(), common));
   }
   return kDone;
 }
@@ -262,19 +314,22 @@ Action declare(CLI::App& app, const Common& common) {
   add_text(app, "--out", options->out, "FILE", "Write the taps to this safetensors file");
   add_text(app, "--taps", options->taps, "NAME,NAME", "These taps only (all)");
   add_text(app, "--compare", options->compare, "FILE",
-           "Compare with this trace, tap by tap; without a prompt, of its tokens");
+           "Compare with this trace, or with what llama.cpp's eval-callback printed, tap by tap; without a prompt, of "
+           "its tokens");
   add_number(app, "--bound", options->bound, 0.0F, 1e9F,
-             "The relative L2 that a tap may differ by (ref 0, exact 1e-4, high 1e-2, fast 0.2)");
+             "The relative L2 that a tap may differ by (ref 0, exact 1e-4, high 1e-2, fast 0.2; 0.2 for llama.cpp's)");
   return [options, &common] { return run(*options, common); };
 }
 
 }  // namespace
 
-const Verb kTrace = {"trace", "Write every value of the forward pass to a file, or compare with one",
-                     "Examples:\n"
-                     "  tercet trace --tokens 785,921,308 --backend ref --out ref.safetensors\n"
-                     "  tercet trace --compare ref.safetensors --exact\n"
-                     "  tercet trace --raw -p 'def add(x, y):' --taps l_out,result_output --out t.safetensors",
-                     declare};
+const Verb kTrace = {
+    "trace", "Write every value of the forward pass to a file, or compare with one",
+    "Examples:\n"
+    "  tercet trace --tokens 785,921,308 --backend ref --out ref.safetensors\n"
+    "  tercet trace --compare ref.safetensors --exact\n"
+    "  llama-eval-callback -m m.gguf -p 'def add' > theirs.txt; tercet trace -m m.gguf --compare theirs.txt\n"
+    "  tercet trace --raw -p 'def add(x, y):' --taps l_out,result_output --out t.safetensors",
+    declare};
 
 }  // namespace tercet::cli
