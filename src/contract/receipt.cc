@@ -318,6 +318,26 @@ Result<Receipt> read_receipt(const std::string& path) {
   return receipt;
 }
 
+namespace {
+
+// What the contract asks for and the receipt has no row of: whoever leaves out what was falsified shows nothing.
+void find_left_out(const Receipt& receipt, const Contract& contract, std::vector<std::string>& out) {
+  const auto has = [&](const Falsifier& falsifier, const std::string& backend) {
+    return std::ranges::any_of(receipt.rows, [&](const Row& row) {
+      return row.contract == contract.id.text && row.falsifier == falsifier.id.text && row.backend == backend;
+    });
+  };
+  std::vector<std::string> backends = receipt.asked;
+  backends.emplace_back();  // none
+  for (const Falsifier& falsifier : contract.falsifiers)
+    for (const std::string& backend : backends)
+      if (applies_to(contract, falsifier, backend) && !has(falsifier, backend))
+        out.push_back(
+            fmt::format("{}{}{} is not in the receipt", falsifier.id.text, backend.empty() ? "" : " on ", backend));
+}
+
+}  // namespace
+
 Verification verify(const Receipt& receipt, const std::vector<Contract>& contracts) {
   Verification out;
   std::vector<Contract> spoken_of;
@@ -332,6 +352,8 @@ Verification verify(const Receipt& receipt, const std::vector<Contract>& contrac
     if (here->hash != mark.sha256)
       out.changes.push_back(
           fmt::format("{} has changed since: {} then, {} now", mark.id, mark.version, here->version.text));
+    else
+      find_left_out(receipt, *here, out.missing);
   }
   for (const Row& row : receipt.rows) {
     const auto c = std::ranges::find_if(spoken_of, [&](const Contract& x) { return x.id.text == row.contract; });

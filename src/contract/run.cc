@@ -16,24 +16,14 @@ struct Task {
   const Asked* asked;  // null for a check of no backend
 };
 
-// The contract's backends, unless the falsifier names fewer; a component that names none is tried on all of them.
-bool speaks_of(const Contract& contract, const Falsifier& falsifier, const std::string& backend) {
-  const auto has = [&](const std::vector<Name>& names) {
-    return std::ranges::any_of(names, [&](const Name& name) { return name.text == backend; });
-  };
-  if (!falsifier.backends.empty()) return has(falsifier.backends);
-  return contract.backends.empty() || has(contract.backends);
-}
-
 std::vector<Task> plan(const std::vector<Contract>& contracts, const std::vector<Asked>& asked) {
   std::vector<Task> tasks;
   for (const Contract& contract : contracts) {
     for (const Falsifier& falsifier : contract.falsifiers) {
       const Check* check = find_check(falsifier.check.text);
-      if (!check->on_backend) tasks.push_back({&contract, &falsifier, check, nullptr});
+      if (applies_to(contract, falsifier, "")) tasks.push_back({&contract, &falsifier, check, nullptr});
       for (const Asked& backend : asked)
-        if (check->on_backend && speaks_of(contract, falsifier, backend.name))
-          tasks.push_back({&contract, &falsifier, check, &backend});
+        if (applies_to(contract, falsifier, backend.name)) tasks.push_back({&contract, &falsifier, check, &backend});
     }
   }
   return tasks;
@@ -69,6 +59,18 @@ std::string_view outcome_name(Outcome outcome) {
   return "INCOMPLETE";
 }
 
+// A check on backends is tried on the contract's, unless the falsifier names fewer; where a component names none, on all of them.
+bool applies_to(const Contract& contract, const Falsifier& falsifier, const std::string& backend) {
+  const Check* check = find_check(falsifier.check.text);
+  if (check == nullptr || !check->on_backend || backend.empty())
+    return check != nullptr && !check->on_backend && backend.empty();
+  const auto has = [&](const std::vector<Name>& names) {
+    return std::ranges::any_of(names, [&](const Name& name) { return name.text == backend; });
+  };
+  if (!falsifier.backends.empty()) return has(falsifier.backends);
+  return contract.backends.empty() || has(contract.backends);
+}
+
 Summary summarize(const std::vector<Contract>& contracts, const std::vector<std::string>& asked,
                   const std::vector<Row>& rows) {
   Summary out;
@@ -85,6 +87,13 @@ Summary summarize(const std::vector<Contract>& contracts, const std::vector<std:
              });
     });
     if (!held) out.missing.push_back(fmt::format("the parity gate of {} was not held", backend));
+  }
+  for (const Row& row : rows) {
+    const auto c = std::ranges::find_if(contracts, [&](const Contract& x) { return x.id.text == row.contract; });
+    // A row has no kind of device where there is none.
+    if (c != contracts.end() && !c->is_forward() && row.judgement.verdict == Verdict::kSkipped &&
+        row.device_kind.empty() && std::ranges::find(asked, row.backend) != asked.end())
+      out.missing.push_back(fmt::format("{} was not tried on {}", row.falsifier, row.backend));
   }
   for (const Contract& contract : contracts) {
     const auto of_it = [&](const Row& row) { return is_held(row) && row.contract == contract.id.text; };

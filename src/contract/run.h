@@ -40,8 +40,12 @@ struct Summary {
   std::vector<std::string> missing;  // why it is incomplete
 };
 
+// Whether a falsifier is tried on a backend, which is empty for those of no backend.
+bool applies_to(const Contract& contract, const Falsifier& falsifier, const std::string& backend);
+
 // A run is HELD if nothing was falsified and, of forward contracts, the parity gate of each backend that was asked for was
-// held; where there are only components, if each had a falsifier that was held.
+// held; of components, if none of their falsifiers was skipped because a backend that was asked for is not here, and where there
+// are only components, if each had a falsifier that was held.
 Summary summarize(const std::vector<Contract>& contracts, const std::vector<std::string>& asked,
                   const std::vector<Row>& rows);
 

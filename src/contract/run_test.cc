@@ -85,8 +85,10 @@ Contract contract_of(const std::string& id, const std::string& kind) {
   c.hash = "h";
   c.falsifiers.push_back(falsifier_of({at_most("error", 1)}));
   c.falsifiers.back().id.text = "FALSIFY-PARITY";
+  c.falsifiers.back().check.text = "parity";
   c.falsifiers.push_back(falsifier_of({at_most("error", 1)}));
   c.falsifiers.back().id.text = "FALSIFY-FALLBACK";
+  c.falsifiers.back().check.text = "fallback";
   return c;
 }
 
@@ -129,6 +131,15 @@ TEST(Summary, ComponentsNeedWhatAppliesToThem) {
   EXPECT_EQ(summarize(component, {"cpu"}, {row_of("b", "FALSIFY-PARITY", "cpu", 0)}).outcome, Outcome::kHeld);
   EXPECT_EQ(summarize(component, {"cpu"}, {row_of("b", "FALSIFY-PARITY", "cpu", kSkip)}).outcome, Outcome::kIncomplete);
   EXPECT_EQ(summarize(component, {"cpu"}, {row_of("b", "FALSIFY-PARITY", "cpu", 3)}).outcome, Outcome::kFalsified);
+
+  // A backend that was asked for and is not here leaves it untried; one that was not asked for does not matter, nor what has
+  // nothing to say of this model on a device that is here.
+  const Row held = row_of("b", "FALSIFY-PARITY", "cpu", 0);
+  Row skipped = row_of("b", "FALSIFY-PARITY", "cuda", kSkip);
+  EXPECT_EQ(summarize(component, {"cpu", "cuda"}, {held, skipped}).outcome, Outcome::kIncomplete);
+  EXPECT_EQ(summarize(component, {"cpu"}, {held, skipped}).outcome, Outcome::kHeld);
+  skipped.device_kind = "discrete";
+  EXPECT_EQ(summarize(component, {"cpu", "cuda"}, {held, skipped}).outcome, Outcome::kHeld);
 }
 
 Receipt sample() {
@@ -181,6 +192,16 @@ TEST(Receipt, IsVerified) {
   v = verify(left_out, here);
   EXPECT_EQ(v.outcome, Outcome::kIncomplete);
   EXPECT_FALSE(v.contradictions.empty());
+
+  // Not the gate, but what might have been falsified: of the same contract every row is wanted, of a changed one nobody knows.
+  left_out = sample();
+  left_out.rows.pop_back();
+  v = verify(left_out, here);
+  EXPECT_EQ(v.missing, (std::vector<std::string>{"FALSIFY-FALLBACK on cpu is not in the receipt"}));
+  EXPECT_EQ(v.outcome, Outcome::kIncomplete);
+  EXPECT_FALSE(v.contradictions.empty());
+  left_out.contracts[0].sha256 = "another";
+  EXPECT_EQ(verify(left_out, here).outcome, Outcome::kHeld);
 }
 
 TEST(Receipt, SaysThatAContractChanged) {
