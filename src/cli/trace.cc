@@ -328,7 +328,7 @@ const Verb kTrace = {
     "Examples:\n"
     "  tercet trace --tokens 785,921,308 --backend ref --out ref.safetensors\n"
     "  tercet trace --compare ref.safetensors --exact\n"
-    "  llama-eval-callback -m m.gguf -p 'def add' > theirs.txt; tercet trace -m m.gguf --compare theirs.txt\n"
+    "  llama-eval-callback -m m.gguf -p 'def add' > theirs.txt 2>&1; tercet trace -m m.gguf --compare theirs.txt\n"
     "  tercet trace --raw -p 'def add(x, y):' --taps l_out,result_output --out t.safetensors",
     declare};
 

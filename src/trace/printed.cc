@@ -64,6 +64,7 @@ std::optional<Head> parse_head(std::string_view line) {
   const size_t colon = line.substr(0, type).rfind(':');
   if (colon == std::string_view::npos) return {};
   Head out{trim(line.substr(colon + 1, type - colon - 1)), {}};
+  if (out.name == "embd") out.name = "inp_embd";  // as newer versions call it
   std::string_view dims = line.substr(line.rfind('{') + 1);
   dims.remove_suffix(1);
   for (int64_t& dim : out.shape) {

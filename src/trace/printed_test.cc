@@ -11,11 +11,11 @@ namespace {
 // As newer versions print: three of each end, 12 columns, the ids of the prompt before.
 constexpr std::string_view kNewer =
     "llama_context: n_ctx = 512\n"
-    "number of input tokens = 3\n"
-    "  785\n"
-    "  921\n"
-    "  308\n"
-    "common_debug_cb_eval:                 inp_embd = (f32)   GET_ROWS(token_embd.weight{8, 6144, 1, 1}, inp_tokens{3, "
+    "0.00.145.555 I number of input tokens = 3\n"
+    "0.00.145.563 I   785\n"
+    "0.00.145.563 I   921\n"
+    "0.00.145.564 I   308\n"
+    "common_debug_cb_eval:                     embd = (f32)   GET_ROWS(token_embd.weight{8, 6144, 1, 1}, inp_tokens{3, "
     "1, 1, "
     "1}}) = {8, 3, 1, 1}\n"
     "    [\n"
