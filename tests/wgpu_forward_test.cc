@@ -20,6 +20,7 @@ using quant::Type;
 constexpr uint32_t kSeed = 20261126;
 constexpr const char* kMaxBinding = "TERCET_WGPU_MAX_BINDING";
 constexpr const char* kLimits = "TERCET_WGPU_LIMITS";
+constexpr const char* kSubgroups = "TERCET_WGPU_SUBGROUPS";
 
 Subject anywhere(Precision precision) { return {&wgpu::kFactory, precision, wgpu::check_device}; }
 
@@ -31,17 +32,21 @@ class WgpuForward : public testing::Test {
   void TearDown() override {
     unsetenv(kMaxBinding);
     unsetenv(kLimits);
+    unsetenv(kSubgroups);
   }
 };
 
 // Prompts alone and together, decoding alone, by two, by four, and beside a prompt: every way through the kernels.
+std::vector<std::vector<Part>> script() {
+  return {{{0, 67}},        {{1, 1}, {2, 9}, {3, 2}, {4, 3}}, {{0, 1}},
+          {{0, 1}, {1, 1}}, {{0, 1}, {1, 1}, {2, 1}, {4, 1}}, {{0, 1}, {3, 70}}};
+}
+
 void expect_right(const Subject& on, const std::shared_ptr<const model::Model>& model, int n_token_id,
                   const std::string& name) {
   Crowd crowd(5, 200, n_token_id, kSeed);
   StageLocal gate(on, model, crowd.options(on.precision, 2, 96));
-  const std::vector<std::vector<Part>> script = {{{0, 67}},        {{1, 1}, {2, 9}, {3, 2}, {4, 3}}, {{0, 1}},
-                                                 {{0, 1}, {1, 1}}, {{0, 1}, {1, 1}, {2, 1}, {4, 1}}, {{0, 1}, {3, 70}}};
-  for (const auto& parts : script)
+  for (const auto& parts : script())
     if (!gate.run(crowd.take(parts), name + ", seed " + std::to_string(kSeed), 1)) return;
 }
 
@@ -100,6 +105,44 @@ TEST_F(WgpuForward, SmallBindingsChangeNoBit) {
   }
   EXPECT_EQ(seen[1], seen[0]);
   EXPECT_EQ(seen[2], seen[0]);
+}
+
+// The other tests of this file have them where the adapter does.
+TEST_F(WgpuForward, SubgroupsChangeNoBit) {
+  contract::SmallModel spec;
+  spec.name = "an odd head";
+  spec.n_layer = 1;
+  spec.d_model = 160;
+  spec.n_head = 5;
+  spec.n_head_kv = 1;
+  spec.d_head = 96;
+  spec.n_expert = 17;
+  spec.n_expert_used = 5;
+  spec.d_ff = 96;
+  spec.n_vocab = 131;
+  spec.formats = {Type::kQ8_0, Type::kQ8_0, Type::kF16,  Type::kBF16, Type::kF16,
+                  Type::kF32,  Type::kBF16, Type::kQ8_0, Type::kF32,  Type::kQ8_0};
+  const auto model = contract::make_small_model(spec, kSeed);
+  ASSERT_TRUE(model) << model.error().message;
+  for (const Precision precision : {Precision::kExact, Precision::kHigh}) {
+    std::vector<std::vector<float>> seen;
+    for (const char* wanted : {"on", "off"}) {
+      ASSERT_EQ(setenv(kSubgroups, wanted, 1), 0);
+      Crowd crowd(5, 200, spec.n_vocab - 1, kSeed);
+      const auto backend = make_backend(wgpu::kFactory, *model, crowd.options(precision, 2, 96));
+      std::vector<float>& logits = seen.emplace_back();
+      for (const auto& parts : script()) {
+        const auto step = run_batch(*backend, crowd.take(parts));
+        ASSERT_TRUE(step) << step.error().message;
+        logits.insert(logits.end(), step->begin(), step->end());
+      }
+    }
+    EXPECT_EQ(seen[0], seen[1]) << backend::precision_name(precision);
+  }
+  ASSERT_EQ(setenv(kSubgroups, "some", 1), 0);
+  const auto misspelt = wgpu::kFactory.make(*model, options_for(20, Precision::kExact));
+  ASSERT_FALSE(misspelt);
+  EXPECT_EQ(misspelt.error().code, Code::kInvalidArgument);
 }
 
 // A prompt of more than 64 rows, few rows, and one: each goes its own way through attention and the products.

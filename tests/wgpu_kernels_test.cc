@@ -52,6 +52,12 @@ class WgpuKernels : public testing::Test {
     context_ = std::move(*opened);
   }
 
+  // Of subgroups, as kernels take it for granted: a GPU's and none, since nothing is run; less than the lanes that share a sum.
+  std::vector<int> widths(bool is_thorough) const {
+    if (!context_->has_subgroups()) return {1};
+    return is_thorough ? std::vector<int>{1, 32} : std::vector<int>{32};
+  }
+
   void record(const model::Model& model, wgpu::Stages& stages, wgpu::InputWriter& input, const backend::Batch& batch,
               size_t n_output, bool is_greedy) {
     backend::Batch cut = batch;
@@ -69,11 +75,11 @@ class WgpuKernels : public testing::Test {
   }
 
   // Few rows of new sequences and of long ones, alone, together and beside a prompt; prompts.
-  void record_all(const model::Model& model, bool is_exact, bool is_thorough) {
+  void record_all(const model::Model& model, bool is_exact, bool is_thorough, int width) {
     const model::Config& c = model.config;
     const auto weights = wgpu::load_weights(*context_, model, 2, uint64_t{1} << 30, {});
     ASSERT_TRUE(weights) << weights.error().message;
-    wgpu::Stages stages(*context_, c, **weights, is_exact);
+    wgpu::Stages stages(*context_, c, **weights, is_exact, width);
     Crowd crowd(kSequences, kMostLength, c.n_vocab, kSeed);
     const backend::KvLayout kv = {
         is_exact ? KvType::kF32 : KvType::kF16, wgpu::kPageSize, crowd.n_page(), c.n_layer, c.n_head_kv, c.d_head};
@@ -108,10 +114,11 @@ class WgpuKernels : public testing::Test {
     const Shapes seen = shapes_of(name);
     for (const auto& [t, r] : wanted) EXPECT_TRUE(seen.contains({t, r})) << name << ": " << t << " x " << r;
   }
-  // Of each file the first line, a comment, is in some text. Those that measure are device_test's.
+  // Of each file the first line, a comment, is in some text. Those that measure or try are device_test's.
   void expect_all_files() const {
     for (const std::string_view name : wgpu::shader_names()) {
       if (name == "kernels/fill" || name == "kernels/read_sum" || name == "attn_out") continue;
+      if (name == "kernels/shuffle" || (name == "kernels/subgroups" && !context_->has_subgroups())) continue;
       const std::string_view text = wgpu::shader(name);
       const std::string_view first = text.substr(0, text.find('\n'));
       const bool is_used = std::ranges::any_of(
@@ -137,7 +144,8 @@ TEST_F(WgpuKernels, EveryTextIsValid) {
     spec.tied = turn == 5;
     const auto model = contract::make_small_model(spec, kSeed);
     ASSERT_TRUE(model) << model.error().message;
-    for (const bool is_exact : {true, false}) record_all(**model, is_exact, turn == 0);
+    for (const int width : widths(turn == 0))
+      for (const bool is_exact : {true, false}) record_all(**model, is_exact, turn == 0, width);
   }
   expect_all_files();
   expect_shapes("kernels/product",
@@ -161,7 +169,7 @@ TEST_F(WgpuKernels, EveryTextForTheLeastLimitsIsValid) {
   spec.n_vocab = 131;
   const auto model = contract::make_small_model(spec, kSeed);
   ASSERT_TRUE(model) << model.error().message;
-  record_all(**model, false, true);
+  record_all(**model, false, true, widths(false).front());
   EXPECT_EQ(shapes_of("kernels/attn_tile"), (Shapes{{2, -1}}));
   const Shapes tiles = shapes_of("kernels/tile");
   EXPECT_TRUE(tiles.contains({4, 4}));

@@ -7,7 +7,7 @@
 //   own key and value are not read back, and the first head of a group puts them into the cache.
 //   launch: 256 threads; (n_head, n_row), or where rows are few (n_head, n_row * blocks), and kernels/merge.wgsl folds: the
 //   bits are the same   shared: 4 d_head + 6 KiB, for lone rows 20 d_head more
-//   sum: f32: four threads a score, a tree for l, and of o 1024 / d_head groups of every so manyth position, added in order
+//   sum: f32: four threads a score, a tree for l (its last WIDE by subgroups, where there are any), and of o 1024 / d_head groups of every so manyth position, added in order
 //   cost: every key and value of the sequence once a query head, out of the cache for the heads of a group
 @group(1) @binding(3) var<storage, read_write> a: array<vec4<f32>>;  // or the blocks: [n_row, N_HEAD, blocks] of o, then m, l
 
@@ -34,13 +34,13 @@ fn prepare(row: u32, h: u32, kv_head: u32, thread: u32, keeps: bool) {
     for (var i = lane; i < D_HEAD; i += 64u) { sum = fma(qkv[at + i], qkv[at + i], sum); }
   }
   tree[thread] = sum;
-  for (var stride = 32u; stride > 0u; stride /= 2u) {
+  for (var stride = 32u; stride >= WIDE; stride /= 2u) {
     workgroupBarrier();
     if (lane < stride) { tree[thread] += tree[thread + stride]; }
   }
   workgroupBarrier();
+  let scale = 1.0 / sqrt(fold(tree[64u * which + lane % WIDE], WIDE) / f32(D_HEAD) + EPS);
   if (which < 3u) {
-    let scale = 1.0 / sqrt(tree[64u * which] / f32(D_HEAD) + EPS);
     for (var i = lane; i < D_HEAD / 2u; i += 64u) {
       let j = i + D_HEAD / 2u;
       var first = qkv[at + i];
@@ -130,32 +130,39 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let last = n_position - 1u - block * 64u;  // its own, if it is in this block
     var s = vec4<f32>(0.0);
     for (var c = thread % 4u; c < WORDS; c += 4u) { s = fma(q[c], key_of(base + i_key * WORDS, c, i_key == last), s); }
-    tree[thread] = (s.x + s.y) + (s.z + s.w);
+    let quarter = (s.x + s.y) + (s.z + s.w);
+    //@each p
+    tree[thread] = quarter;
     workgroupBarrier();
     if (thread < 64u) {
       let dot = (tree[4u * thread] + tree[4u * thread + 1u]) + (tree[4u * thread + 2u] + tree[4u * thread + 3u]);
       score[thread] = select(-3.0e38, dot * scale, thread < n);
     }
+    //@end
+    //@each s
+    let dot = fold_four(quarter);
+    if (thread % 4u == 0u) { score[thread / 4u] = select(-3.0e38, dot * scale, thread / 4u < n); }
+    //@end
     workgroupBarrier();
     if (thread < 64u) { tree[thread] = score[thread]; }
-    for (var stride = 32u; stride > 0u; stride /= 2u) {
+    for (var stride = 32u; stride >= WIDE; stride /= 2u) {
       workgroupBarrier();
       if (thread < stride) { tree[thread] = max(tree[thread], tree[thread + stride]); }
     }
     workgroupBarrier();
-    let m = tree[0];
+    let m = fold_largest(tree[thread % WIDE], WIDE);
     workgroupBarrier();
     if (thread < 64u) {
       let p = select(0.0, exp(score[thread] - m), thread < n);
       score[thread] = p;
       tree[thread] = p;
     }
-    for (var stride = 32u; stride > 0u; stride /= 2u) {
+    for (var stride = 32u; stride >= WIDE; stride /= 2u) {
       workgroupBarrier();
       if (thread < stride) { tree[thread] += tree[thread + stride]; }
     }
     workgroupBarrier();
-    let l = tree[0];
+    let l = fold(tree[thread % WIDE], WIDE);
     var o = vec4<f32>(0.0);
     if (my_group < GROUPS) {
       for (var turn = 0u; turn < ROUNDS; turn++) {

@@ -24,12 +24,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var sum = 0.0;
   for (var i = thread; i < D_HEAD; i += 64u) { sum = fma(qkv[at + i], qkv[at + i], sum); }
   partial[thread] = sum;
-  for (var stride = 32u; stride > 0u; stride /= 2u) {
+  for (var stride = 32u; stride >= WIDE; stride /= 2u) {
     workgroupBarrier();
     if (thread < stride) { partial[thread] += partial[thread + stride]; }
   }
   workgroupBarrier();
-  let scale = 1.0 / sqrt(partial[0] / f32(D_HEAD) + EPS);
+  let scale = 1.0 / sqrt(fold(partial[thread % WIDE], WIDE) / f32(D_HEAD) + EPS);
   for (var i = thread; i < D_HEAD / 2u; i += 64u) {
     let j = i + D_HEAD / 2u;
     var a = qkv[at + i];

@@ -20,6 +20,7 @@
 #include "wgpu/context.h"
 #include "wgpu/input.h"
 #include "wgpu/stages.h"
+#include "wgpu/subgroups.h"
 #include "wgpu/weights.h"
 #include "wgpu/wgpu.h"
 
@@ -58,12 +59,12 @@ bool is_greedy(const Output& output) {
 class WgpuBackend final : public backend::Backend {
  public:
   WgpuBackend(std::shared_ptr<const model::Model> model, const backend::Limits& limits,
-              std::unique_ptr<Context> context, std::unique_ptr<Weights> weights)
+              std::unique_ptr<Context> context, std::unique_ptr<Weights> weights, int subgroup_width)
       : model_(std::move(model)),
         limits_(limits),
         context_(std::move(context)),
         weights_(std::move(weights)),
-        stages_(*context_, model_->config, *weights_, limits.kv.type == KvType::kF32),
+        stages_(*context_, model_->config, *weights_, limits.kv.type == KvType::kF32, subgroup_width),
         input_(model_->config, stages_.attn_tile_queries()),
         last_token_(static_cast<size_t>(limits.max_sequence), -1) {}
   // What is in flight writes to what goes next.
@@ -291,9 +292,10 @@ Result<std::unique_ptr<backend::Backend>> make(std::shared_ptr<const model::Mode
   RETURN_IF_ERROR(check_shapes(*context, c));
   ASSIGN_OR_RETURN(const uint64_t binding, max_binding(*context));
   ASSIGN_OR_RETURN(auto weights, load_weights(*context, *model, options.n_thread, binding, options.progress));
+  ASSIGN_OR_RETURN(const int width, subgroup_width(*context));
   backend::Limits limits{options.max_row, options.max_sequence, {}};
   limits.kv = {kv_type(options.precision), kPageSize, options.n_page, c.n_layer, c.n_head_kv, c.d_head};
-  auto out = std::make_unique<WgpuBackend>(std::move(model), limits, std::move(context), std::move(weights));
+  auto out = std::make_unique<WgpuBackend>(std::move(model), limits, std::move(context), std::move(weights), width);
   RETURN_IF_ERROR(out->allocate());
   return out;
 }

@@ -88,8 +88,8 @@ Result<std::unique_ptr<Context>> Context::open(int device) {
 }
 
 Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
-  ASSIGN_OR_RETURN(const AdapterInfo info, info_of(adapter));
-  name_ = info.device;
+  ASSIGN_OR_RETURN(adapter_, info_of(adapter));
+  name_ = adapter_.device;
   if (wgpuAdapterGetLimits(adapter, &limits_) != WGPUStatus_Success)
     return error(Code::kDevice, "wgpu: {}: no answer about its limits, want a working driver", name_);
   std::vector<WGPUFeatureName> features;
@@ -99,6 +99,7 @@ Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
     return has;
   };
   has_timestamps_ = ask(WGPUFeatureName_TimestampQuery) && ask(WGPUNativeFeature_TimestampQueryInsidePasses);
+  has_subgroups_ = ask(WGPUNativeFeature_Subgroup) || ask(WGPUFeatureName_Subgroups);
 
   WGPUDeviceDescriptor descriptor{};
   descriptor.label = view("tercet");

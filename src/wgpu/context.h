@@ -59,6 +59,8 @@ class Context {
   const WGPULimits& limits() const { return limits_; }
   WGPUDevice device() const { return device_.get(); }
   bool has_timestamps() const { return has_timestamps_; }  // within a pass
+  bool has_subgroups() const { return has_subgroups_; }
+  const AdapterInfo& adapter() const { return adapter_; }
   WGPUQueue queue() const { return queue_.get(); }
 
   // Zeros. `what` is for the error: "the KV cache". Of a device that has no room the error says how much was taken. Errors: kOutOfMemory, kUnsupported over a limit, kDevice.
@@ -117,6 +119,8 @@ class Context {
   std::string name_;
   WGPULimits limits_{};
   bool has_timestamps_ = false;
+  bool has_subgroups_ = false;
+  AdapterInfo adapter_;
   std::unique_ptr<Errors> errors_ = std::make_unique<Errors>();
   Device device_;
   Queue queue_;

@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstdlib>
+
+#include "wgpu/subgroups.h"
+
 namespace tercet::wgpu {
 namespace {
 
@@ -58,6 +63,27 @@ TEST_F(WgpuContext, ABufferOverTheLimitIsRefusedWithTheFigures) {
   EXPECT_EQ(made.error().code, Code::kUnsupported);
   EXPECT_NE(made.error().message.find("for a test, want at most " + std::to_string(most)), std::string::npos)
       << made.error().message;
+}
+
+TEST_F(WgpuContext, SubgroupsAreUsedWhereTheyAreThereUnlessSwitchedOff) {
+  constexpr const char* kVariable = "TERCET_WGPU_SUBGROUPS";
+  ASSERT_EQ(setenv(kVariable, "on", 1), 0);
+  const auto width = subgroup_width(*context_);
+  ASSERT_TRUE(width) << width.error().message;
+  EXPECT_TRUE(std::has_single_bit(static_cast<unsigned>(*width)) && *width <= 64) << *width;
+  if (!context_->has_subgroups()) {
+    EXPECT_EQ(*width, 1);
+  } else if (quirks_of(context_->adapter().facts()).is_software) {
+    EXPECT_GE(*width, 4);
+    EXPECT_LE(*width, 16) << "a vector of the CPU's";
+  }
+  ASSERT_EQ(setenv(kVariable, "off", 1), 0);
+  EXPECT_EQ(*subgroup_width(*context_), 1);
+  ASSERT_EQ(setenv(kVariable, "maybe", 1), 0);
+  const auto refused = subgroup_width(*context_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "TERCET_WGPU_SUBGROUPS: maybe, want on or off");
+  unsetenv(kVariable);
 }
 
 TEST_F(WgpuContext, CountsWhatIsInBuffers) {

@@ -107,7 +107,7 @@ void Stages::choose_and_gate(int layer, int n_row) {
                             constant("LANES", lanes) + constant("N_EXPERT", config_.n_expert) +
                             constant("N_USED", config_.n_expert_used) + constant("R", shared),
                         loader(gate.type, 0, 6) + loader(w.up_exps.type, 1, 7),
-                        {{'m', 2}, {'r', shared}}};
+                        {{'m', 2}, {'r', shared}, {'z', sums_in_shared(lanes)}}};
         },
         (gate.rows + group_outputs - 1) / group_outputs, int64_t{n_row} * config_.n_expert_used);
   }
@@ -136,7 +136,8 @@ void Stages::down_and_combine(int layer, int n_row) {
         return Recipe{"kernels/down",
                       constant("UNITS", down.cols / kUnit) + constant("OUTPUTS", down.rows) + constant("LANES", lanes) +
                           constant("CHOICES", choices) + constant("N_USED", config_.n_expert_used),
-                      loader(down.type, 0, 6)};
+                      loader(down.type, 0, 6),
+                      {{'z', sums_in_shared(lanes)}}};
       },
       (down.rows + n_output - 1) / n_output, n_row);
 }
@@ -200,13 +201,13 @@ void Stages::expert_products(bool is_gate, int layer, int n_row) {
         [&] {
           std::string functions = loader(first.type, 0, 4);
           if (is_gate) functions += loader(w.up_exps.type, 1, 5);
-          return Recipe{"experts",
-                        constant("UNITS", first.cols / kUnit) + constant("OUTPUTS", first.rows) +
-                            constant("LANES", lanes) + constant("T", rows) + constant("N_MATRIX", n_matrix) +
-                            constant("N_USED", config_.n_expert_used) + constant("IS_GATE", is_gate) +
-                            constant("R", shared) + constant("ORDER_AT", order_at()),
-                        functions,
-                        {{'m', n_matrix}, {'r', shared}, {'t', rows}}};
+          return Recipe{
+              "experts",
+              constant("UNITS", first.cols / kUnit) + constant("OUTPUTS", first.rows) + constant("LANES", lanes) +
+                  constant("T", rows) + constant("N_MATRIX", n_matrix) + constant("N_USED", config_.n_expert_used) +
+                  constant("IS_GATE", is_gate) + constant("R", shared) + constant("ORDER_AT", order_at()),
+              functions,
+              {{'m', n_matrix}, {'r', shared}, {'t', rows}, {'g', is_gate ? 1 : 0}, {'z', sums_in_shared(lanes)}}};
         },
         (first.rows + group_outputs - 1) / group_outputs, n_tile);
   }

@@ -7,6 +7,7 @@
 //   IS_GATE: act[slot] = silu(gate_e h) * up_e h   else: slot_out[slot] = down_e act[slot]; combine.wgsl sums up
 //   launch: 256 threads, LANES of them share R outputs (r); (outputs / (256 R / LANES), tiles)   shared: 1 KiB a row of T
 //   and matrix (m)   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree
+//   (product.wgsl: WIDE, z); what is repeated for g: once, or not at all
 //   cost: the weights of an expert once every T of its rows
 struct Site {
   planes: array<vec4<u32>, 4>,
@@ -17,7 +18,9 @@ struct Site {
 @group(1) @binding(2) var<uniform> site: Site;
 @group(1) @binding(3) var<storage, read> tiles: array<u32>;
 
+//@each z
 var<workgroup> partial: array<f32, 256u * T * N_MATRIX>;
+//@end
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -69,27 +72,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     //@end
   }
   //@each r
+  //@each z
   //@each m
   //@each t
   partial[($mu * T + $tu) * 256u + thread] = sum$m_$t_$r;
   //@end
   //@end
-  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = LANES / 2u; stride >= WIDE; stride /= 2u) {
     workgroupBarrier();
     if (lane < stride) {
       for (var i = thread; i < 256u * T * N_MATRIX; i += 256u) { partial[i] += partial[i + stride]; }
     }
   }
+  workgroupBarrier();
+  //@each m
+  //@each t
+  sum$m_$t_$r = partial[($mu * T + $tu) * 256u + thread];
+  //@end
+  //@end
+  //@end
+  //@each m
+  //@each t
+  sum$m_$t_$r = fold(sum$m_$t_$r, min(LANES, WIDE));
+  //@end
+  //@end
   if (lane == 0u && output + $ru < OUTPUTS) {
     //@each t
     if ($tu < n) {
-      var value = partial[$tu * 256u + thread];
-      if (IS_GATE) { value = value / (1.0 + exp(-value)) * partial[((N_MATRIX - 1u) * T + $tu) * 256u + thread]; }
+      var value = sum0_$t_$r;
+      //@each g
+      value = value / (1.0 + exp(-value)) * sum1_$t_$r;
+      //@end
       let at = output + $ru;
       y[slot$t * OUTPUTS + select(at, planar(at, OUTPUTS / 32u), IS_GATE)] = value;
     }
     //@end
   }
-  workgroupBarrier();
   //@end
 }

@@ -149,13 +149,13 @@ void Stages::one_product(const Product& p, std::span<const std::pair<const Tenso
   launch(
       at, variant(rows, shared),
       [&] {
-        return Recipe{"kernels/product",
-                      constant("COLS", cols) + constant("UNITS", cols / kUnit) + constant("LANES", lanes) +
-                          constant("T", rows) + constant("N_MATRIX", n_matrix) + constant("R", shared) +
-                          constant("ADDS", p.adds) + constant("EPS", config_.rms_eps) +
-                          constant("Y_PLANAR", p.y_placed && is_planar_),
-                      functions,
-                      {{'m', n_matrix}, {'r', shared}, {'t', rows}, {'n', normalises ? 1 : 0}}};
+        return Recipe{
+            "kernels/product",
+            constant("COLS", cols) + constant("UNITS", cols / kUnit) + constant("LANES", lanes) + constant("T", rows) +
+                constant("N_MATRIX", n_matrix) + constant("R", shared) + constant("ADDS", p.adds) +
+                constant("EPS", config_.rms_eps) + constant("Y_PLANAR", p.y_placed && is_planar_),
+            functions,
+            {{'m', n_matrix}, {'r', shared}, {'t', rows}, {'n', normalises ? 1 : 0}, {'z', sums_in_shared(lanes)}}};
       },
       n_group, (p.n_row + rows - 1) / rows);
 }

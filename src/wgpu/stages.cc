@@ -196,10 +196,19 @@ Stages::Site* Stages::site(const SiteId& id, std::string_view uses, std::span<co
 }
 
 void Stages::make_kernel(Site& site, int variant, const Recipe& recipe) {
-  const auto count = [&](char name) { return name == 'j' ? 8 : recipe.counts.at(name); };
-  const std::string text = constant("IS_PLANAR", is_planar_) + recipe.constants +
-                           std::string(shader("kernels/common")) + recipe.functions +
-                           repeated(shader(recipe.name), count);
+  const bool has_subgroups = subgroup_width_ > 1;
+  const auto count = [&](char name) {
+    switch (name) {
+      case 'j': return 8;
+      case 's': return has_subgroups ? 1 : 0;
+      case 'p': return has_subgroups ? 0 : 1;
+      default: return recipe.counts.at(name);
+    }
+  };
+  const std::string text = constant("IS_PLANAR", is_planar_) + constant("WIDE", subgroup_width_) + recipe.constants +
+                           std::string(shader("kernels/common")) +
+                           std::string(shader(has_subgroups ? "kernels/subgroups" : "kernels/single")) +
+                           recipe.functions + repeated(shader(recipe.name), count);
   const auto made = context_.kernel(recipe.name, text, site.uses);
   if (made)
     site.kernels[static_cast<size_t>(kernel_index(variant))] = *made;

@@ -67,9 +67,14 @@ struct StepShape {
 
 class Stages {
  public:
-  // `is_exact`: whatever a row's step holds, its sums have one order.
-  Stages(Context& context, const model::Config& config, const Weights& weights, bool is_exact)
-      : context_(context), config_(config), weights_(weights), is_exact_(is_exact), timing_(context) {}
+  // `is_exact`: whatever a row's step holds, its sums have one order. subgroup_width: of subgroups.h; no bit depends on it.
+  Stages(Context& context, const model::Config& config, const Weights& weights, bool is_exact, int subgroup_width)
+      : context_(context),
+        config_(config),
+        weights_(weights),
+        is_exact_(is_exact),
+        subgroup_width_(subgroup_width),
+        timing_(context) {}
 
   // What a step of max_row rows writes, but for what depends on its outputs. Errors: those of make_buffer.
   Status allocate(int max_row, int max_sequence, const backend::KvLayout& kv);
@@ -115,7 +120,8 @@ class Stages {
     std::string_view name;  // of the file
     std::string constants;
     std::string functions = {};
-    std::map<char, int> counts = {};  // how often `//@each m` and the like repeat; a unit has 8 words j
+    // How often `//@each m` and the like repeat. A unit has 8 words j; s once with subgroups, p once without.
+    std::map<char, int> counts = {};
   };
   struct Product;  // product.cc
   Site* site(const SiteId& id, std::string_view uses, std::span<const Range> ranges);
@@ -161,6 +167,8 @@ class Stages {
   bool takes_tiles(int64_t n_row) const { return !is_exact_ && n_row > kFewRows; }
   TileShape tile_shape(int64_t n_row, int64_t n_output, int n_matrix) const;
   TileShape expert_tile(int64_t n_row, int n_matrix) const;
+  // Of LANES threads that share a sum: 1 if the tree over them begins in shared memory, else subgroups have all of it.
+  int sums_in_shared(int lanes) const { return lanes > subgroup_width_ ? 1 : 0; }
   int64_t order_at() const;  // in the words of b.tiles
 
   bool wants(backend::Tap tap) const { return trace_ != nullptr && trace_->wants(tap); }
@@ -186,6 +194,7 @@ class Stages {
   const model::Config& config_;
   const Weights& weights_;
   const bool is_exact_;
+  const int subgroup_width_;
   int enough_groups_ = kEnoughGroups;
   int max_row_ = 0;
   int max_output_ = 0;

@@ -15,7 +15,9 @@ struct Site {
 
 const N: u32 = 256u / LANES / CHOICES;  // outputs of a workgroup
 
+//@each z
 var<workgroup> partial: array<f32, 256>;
+//@end
 var<workgroup> of_choice: array<f32, N * N_USED>;
 
 @compute @workgroup_size(256)
@@ -37,14 +39,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       sum = add_product(part_0(raw, $ju), act[at + UNITS * $ju + unit], sum);
       //@end
     }
+    //@each z
     partial[thread] = sum;
-    for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+    for (var stride = LANES / 2u; stride >= WIDE; stride /= 2u) {
       workgroupBarrier();
       if (lane < stride) { partial[thread] += partial[thread + stride]; }
     }
-    if (lane == 0u) { of_choice[n * N_USED + choice] = partial[thread]; }
     workgroupBarrier();
+    sum = partial[thread];
+    //@end
+    sum = fold(sum, min(LANES, WIDE));
+    if (lane == 0u) { of_choice[n * N_USED + choice] = sum; }
   }
+  workgroupBarrier();
   let o = group.x * N + thread;
   if (thread < N && o < OUTPUTS) {
     var sum = 0.0;

@@ -19,7 +19,9 @@ const KEYS: u32 = (N_EXPERT + 3u) / 4u;
 
 var<workgroup> key: array<vec4<u32>, KEYS>;
 var<workgroup> chosen: array<u32, N_USED>;
+//@each z
 var<workgroup> partial: array<f32, 512u * R>;
+//@end
 
 fn key_of(row: u32, e: u32) -> u32 {
   if (e >= N_EXPERT) { return 0u; }
@@ -91,22 +93,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     //@end
   }
+  //@each z
   //@each m
   //@each r
   partial[(2u * $ru + $mu) * 256u + thread] = sum$m_$r;
   //@end
   //@end
-  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = LANES / 2u; stride >= WIDE; stride /= 2u) {
     workgroupBarrier();
     if (lane < stride) {
       for (var i = thread; i < 512u * R; i += 256u) { partial[i] += partial[i + stride]; }
     }
   }
   workgroupBarrier();
+  //@each m
+  //@each r
+  sum$m_$r = partial[(2u * $ru + $mu) * 256u + thread];
+  //@end
+  //@end
+  //@end
+  //@each m
+  //@each r
+  sum$m_$r = fold(sum$m_$r, min(LANES, WIDE));
+  //@end
+  //@end
   //@each r
   if (lane == 0u && output + $ru < OUTPUTS) {
-    let value = partial[$ru * 512u + thread];
-    y[slot * OUTPUTS + planar(output + $ru, OUTPUTS / 32u)] = value / (1.0 + exp(-value)) * partial[$ru * 512u + 256u + thread];
+    y[slot * OUTPUTS + planar(output + $ru, OUTPUTS / 32u)] = sum0_$r / (1.0 + exp(-sum0_$r)) * sum1_$r;
   }
   //@end
 }

@@ -14,12 +14,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var sum = 0.0;
   for (var i = thread; i < COLS; i += 256u) { sum = fma(x[source + i], x[source + i], sum); }
   partial[thread] = sum;
-  for (var stride = 128u; stride > 0u; stride /= 2u) {
+  for (var stride = 128u; stride >= WIDE; stride /= 2u) {
     workgroupBarrier();
     if (thread < stride) { partial[thread] += partial[thread + stride]; }
   }
   workgroupBarrier();
-  let scale = 1.0 / sqrt(partial[0] / f32(COLS) + EPS);
+  let scale = 1.0 / sqrt(fold(partial[thread % WIDE], WIDE) / f32(COLS) + EPS);
   for (var i = thread; i < COLS; i += 256u) {
     let value = x[source + placed(i, COLS / 32u)] * scale * norm[i];
     y[to + select(i, planar(i, COLS / 32u), TO_PLANAR)] = value;

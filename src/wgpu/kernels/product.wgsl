@@ -2,7 +2,8 @@
 //   or, if NORMS: h = x n / sqrt(mean x^2 + eps), y = W h   (what is repeated for n: once, or not at all)
 //   x, h: [n_row, COLS] f32 in planes   n: [COLS] the same   W: rows of UNITS units   y: [n_row, y_stride] f32
 //   launch: 256 threads, LANES of them share R outputs (r); (outputs / (256 R / LANES), rows / T)   shared: 1 KiB a row
-//   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree; squares the same way,
+//   sum: f32, fused: LANES sums, each of every LANES-th unit in the order of its columns, then a tree, of which subgroups have
+//   the last WIDE and what is repeated for z is the rest, if LANES are more; squares the same way,
 //   and y is multiplied by the root at last. A row's bits depend neither on T and R nor on other rows
 //   cost: the weights once every T rows; x comes out of the cache, R outputs for each load
 struct Site {
@@ -16,10 +17,11 @@ struct Site {
 
 const GROUP_OUTPUTS: u32 = 256u / LANES * R;
 
+//@each z
 var<workgroup> partial: array<f32, 256u * T>;
 
 fn add_lanes(lane: u32, thread: u32) {
-  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = LANES / 2u; stride >= WIDE; stride /= 2u) {
     workgroupBarrier();
     if (lane < stride) {
       //@each t
@@ -29,6 +31,7 @@ fn add_lanes(lane: u32, thread: u32) {
   }
   workgroupBarrier();
 }
+//@end
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -91,29 +94,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   //@end
   //@each n
+  //@each z
   //@each t
   partial[$tu * 256u + thread] = squares$t;
   //@end
   add_lanes(lane, thread);
   //@each t
-  let scale$t = 1.0 / sqrt(partial[$tu * 256u + thread - lane] / f32(COLS) + EPS);
+  squares$t = partial[$tu * 256u + thread - lane + lane % WIDE];
+  //@end
+  workgroupBarrier();
+  //@end
+  //@each t
+  let scale$t = 1.0 / sqrt(fold(squares$t, min(LANES, WIDE)) / f32(COLS) + EPS);
   if (group.x == 0u && row0 + $tu < n_all) {
     let to = (row0 + $tu) * (COLS / 4u);
     for (var i = thread; i < COLS / 4u; i += 256u) { h[to + i] = x[to + i] * scale$t * norm[i]; }
   }
   //@end
-  workgroupBarrier();
   //@end
   //@each r
+  //@each z
   //@each t
   partial[$tu * 256u + thread] = sum$t_$r;
   //@end
   add_lanes(lane, thread);
+  //@each t
+  sum$t_$r = partial[$tu * 256u + thread];
+  //@end
+  //@end
+  //@each t
+  sum$t_$r = fold(sum$t_$r, min(LANES, WIDE));
+  //@end
   if (lane == 0u && output + $ru < n_outputs) {
     let to = site.first[which] + output + $ru;
     //@each t
     if (row0 + $tu < n_all) {
-      var value = partial[$tu * 256u + thread];
+      var value = sum$t_$r;
       //@each n
       value = value * scale$t;
       //@end
@@ -123,6 +139,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     //@end
   }
-  workgroupBarrier();
   //@end
 }
