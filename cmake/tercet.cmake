@@ -46,6 +46,12 @@ add_custom_target(thread_tests)  # the tests labelled `threads`
 add_custom_target(heavy_tests)   # those labelled `heavy`
 add_custom_target(fuzzers)
 
+# tercet_alone(a.cc...)   sources with names of their own that others of the same target have too, so that they are not
+# read together with them where CMAKE_UNITY_BUILD is on
+function(tercet_alone)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
 # tercet_library(NAME SOURCES a.cc... [DEPS other...] [LINK lib...])   makes target tercet_NAME
 function(tercet_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK" ${ARGN})
@@ -101,6 +107,9 @@ function(tercet_test name)
     add_test(NAME ${name} COMMAND ${name} CONFIGURATIONS heavy)
     list(APPEND ARG_LABELS heavy)
     add_dependencies(heavy_tests ${name})
+    if(TERCET_SANITIZE)
+      set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+    endif()
   else()
     add_test(NAME ${name} COMMAND ${name})
   endif()

@@ -7,7 +7,7 @@
 #include "server/server.h"
 
 namespace spdlog {
-class logger;
+class logger;  // NOLINT(readability-identifier-naming): of spdlog
 }
 
 namespace tercet::server {

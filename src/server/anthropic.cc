@@ -395,7 +395,7 @@ Api<Reply> messages(const json::object& body, const ServedModel& model) {
   ASSIGN_OR_RETURN(engine::Request request, read_sampling(fields, model));
   ASSIGN_OR_RETURN(request.stop, read_stop(fields, "stop_sequences"));
   ASSIGN_OR_RETURN(const ChatInput input, read_input(fields));
-  ASSIGN_OR_RETURN(ChatPrompt prompt, make_prompt(input, model));
+  ASSIGN_OR_RETURN(const ChatPrompt prompt, make_prompt(input, model));
   if (prompt.ids.size() > static_cast<size_t>(model.n_ctx))
     return refuse(400, fmt::format("prompt is too long: {} tokens > {} maximum", prompt.ids.size(), model.n_ctx));
   request.prompt = prompt.ids;

@@ -113,7 +113,7 @@ class Connection {
   void admit(Exchange& x);
   bool preflight(const Exchange& x, HttpResponse& response) const;
   void make_reply(Exchange& x, HttpResponse& response);
-  void take_events(Exchange& x);
+  void take_events(Exchange& x) const;
   void watch(const std::shared_ptr<Inbox>& inbox);
   void log(const Exchange& x) const;
   HttpResponse health() const;
@@ -356,7 +356,7 @@ asio::awaitable<void> Connection::run_job(Exchange& x) {
 }
 
 // What has come from the engine, as text to be written.
-void Connection::take_events(Exchange& x) {
+void Connection::take_events(Exchange& x) const {
   const std::deque<Event> events = std::exchange(x.inbox->events, {});
   for (const Event& event : events) {
     if (event.kind == Event::Kind::kFinish) --x.n_left;
