@@ -49,6 +49,16 @@ TEST_F(CliWgpu, TheAdapterIsTakenByNameOrIndex) {
       << "a flag wins";
 }
 
+TEST_F(CliWgpu, TimesAreToldOfTheDeviceAndTheHost) {
+  Command command = on_lavapipe(one_token(), {"TERCET_WGPU_TIMES=1"});
+  command.args[6] = "5";
+  const Outcome outcome = run_tercet(command);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* part : {"wgpu: 1 steps of 3 rows, ", " steps of 1 rows, ", " us each in 1 with marks\n",
+                           " us of the host to record, ", " found the device idle\n", "  head/0\n"})
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << part << " in " << outcome.err;
+}
+
 TEST_F(CliWgpu, AnAdapterThatIsNotThereIsAnErrorThatListsWhatIs) {
   for (const std::string wanted : {"radeon", "7"}) {
     const Outcome outcome = run_tercet(on_lavapipe(one_token(), {"TERCET_WGPU_ADAPTER=" + wanted}));

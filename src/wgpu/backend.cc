@@ -96,6 +96,7 @@ class WgpuBackend final : public backend::Backend {
   Status record(Pending& pending);
   Status copy_pages(const backend::Step& step, WGPUCommandEncoder encoder);
   Status copy_results(Pending& pending, WGPUCommandEncoder encoder);
+  void submit_recorded(Pending& pending, WGPUCommandEncoder encoder);
   int64_t token_bytes(const Pending& pending) const { return (std::ssize(pending.step.outputs()) * 4 + 15) / 16 * 16; }
   int64_t logit_bytes() const { return int64_t{4} * model_->config.n_vocab; }
   void unpack(const Pending& pending, std::span<const std::byte> results, backend::StepResult& out);
@@ -155,13 +156,20 @@ Status WgpuBackend::copy_results(Pending& pending, WGPUCommandEncoder encoder) {
                                          to.buffer.get(), at, static_cast<uint64_t>(logit_bytes()));
     at += static_cast<uint64_t>(logit_bytes());
   }
-  pending.submission = context_->submit(encoder);
+  submit_recorded(pending, encoder);
   context_->start_reading(to, n_byte);
   return {};
 }
 
+void WgpuBackend::submit_recorded(Pending& pending, WGPUCommandEncoder encoder) {
+  stages_.timing().submitting();
+  pending.submission = context_->submit(encoder);
+  stages_.timing().submitted(pending.submission);
+}
+
 Status WgpuBackend::record(Pending& pending) {
   pending.is_recorded = true;
+  stages_.timing().start();
   const backend::Step& step = pending.step;
   const int n_output = static_cast<int>(step.outputs().size());
   const std::vector<uint32_t>& words = input_.write(step);
@@ -181,11 +189,10 @@ Status WgpuBackend::record(Pending& pending) {
   WGPUCommandEncoder encoder = stages_.end();
   RETURN_IF_ERROR(stages_.status());
   if (n_output == 0) {
-    pending.submission = context_->submit(encoder);
+    submit_recorded(pending, encoder);
   } else {
     RETURN_IF_ERROR(copy_results(pending, encoder));
   }
-  stages_.submitted(pending.submission);
   return {};
 }
 

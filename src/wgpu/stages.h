@@ -91,8 +91,8 @@ class Stages {
   void head(const model::Model& model, const model::Shape& shape);
   // Ends the pass; what is copied behind it goes into this encoder.
   WGPUCommandEncoder end();
-  // After its submission.
-  void submitted(WGPUSubmissionIndex submission) { timing_.collect(submission); }
+  // For those who submit.
+  Timing& timing() { return timing_; }
 
   // Queries a tile of kernels/attn_tile.wgsl.
   int attn_tile_queries() const { return 16 * attn_tile_t(); }

@@ -5,7 +5,6 @@
 #include <cstring>
 
 namespace tercet::wgpu {
-
 namespace {
 
 bool wants_times() {
@@ -13,10 +12,16 @@ bool wants_times() {
   return wanted != nullptr && std::string_view(wanted) == "1";
 }
 
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 }  // namespace
 
-Timing::Timing(Context& context) : context_(context) {
-  if (!wants_times() || !context.has_timestamps()) return;
+Timing::Timing(Context& context) : context_(context), is_on_(wants_times()) {
+  if (!is_on_ || !context.has_timestamps()) return;
   WGPUQuerySetDescriptor descriptor{};
   descriptor.type = WGPUQueryType_Timestamp;
   descriptor.count = kMost;
@@ -37,8 +42,15 @@ Timing::~Timing() {
       all += sum.us;
     }
     std::sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.first.us > b.first.us; });
-    const auto n = static_cast<double>(steps.n);
-    fmt::print(stderr, "wgpu: {} steps of {} rows, {:.1f} us each\n", steps.n, n_row, all / n);
+    const auto n = static_cast<double>(steps.n_marked);
+    fmt::print(stderr, "wgpu: {} steps of {} rows", steps.n_begun, n_row);
+    if (steps.n_marked > 0) fmt::print(stderr, ", {:.1f} us each in {} with marks", all / n, steps.n_marked);
+    fmt::print(stderr, "\n");
+    if (!steps.record_us.empty())
+      fmt::print(
+          stderr,
+          "{:>12.1f} us of the host to record, {:.1f} to submit, medians of {}; {} of {} found the device idle\n",
+          median(steps.record_us), median(steps.submit_us), steps.record_us.size(), steps.n_idle, steps.n_followed);
     for (const auto& [sum, name] : lines) {
       const auto launches = static_cast<double>(sum.n);
       fmt::print(stderr, "{:>12.1f} us in {:>6.1f} of {:>9.2f} us  {}\n", sum.us / n, launches / n, sum.us / launches,
@@ -48,8 +60,11 @@ Timing::~Timing() {
 }
 
 void Timing::begin(WGPUComputePassEncoder pass, int n_row) {
-  if (!is_on()) return;
+  names_.clear();
+  n_row_ = 0;
+  if (!is_on_) return;
   n_row_ = n_row;
+  if (steps_[n_row].n_begun++ % kEvery != 0 || queries_ == nullptr) return;
   names_ = {{"", 0}};
   wgpuComputePassEncoderWriteTimestamp(pass, queries_.get(), 0);
 }
@@ -67,8 +82,28 @@ void Timing::resolve(WGPUCommandEncoder encoder) {
   wgpuCommandEncoderCopyBufferToBuffer(encoder, resolved_.get(), 0, read_.buffer.get(), 0, 8 * uint64_t{n});
 }
 
+void Timing::submitting() {
+  if (n_row_ == 0 || !names_.empty()) return;
+  Steps& steps = steps_[n_row_];
+  steps.record_us.push_back(1e3 * recording_.elapsed_ms());
+  if (!follows_marked_) {
+    ++steps.n_followed;
+    if (context_.is_idle()) ++steps.n_idle;
+  }
+  submitting_.restart();
+}
+
+void Timing::submitted(WGPUSubmissionIndex submission) {
+  if (n_row_ == 0) return;
+  follows_marked_ = !names_.empty();
+  if (names_.empty())
+    steps_[n_row_].submit_us.push_back(1e3 * submitting_.elapsed_ms());
+  else
+    collect(submission);
+  n_row_ = 0;
+}
+
 void Timing::collect(WGPUSubmissionIndex submission) {
-  if (names_.empty()) return;
   context_.start_reading(read_, 8 * names_.size());
   const double us_a_tick = static_cast<double>(wgpuQueueGetTimestampPeriod(context_.queue())) * 1e-3;
   if (context_.wait(submission)) {
@@ -81,7 +116,7 @@ void Timing::collect(WGPUSubmissionIndex submission) {
         ++sum.n;
         sum.us += static_cast<double>(ticks[i] - ticks[i - 1]) * us_a_tick;
       }
-      ++steps.n;
+      ++steps.n_marked;
       context_.done_reading(read_);
     }
   }
