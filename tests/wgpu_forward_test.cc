@@ -213,7 +213,8 @@ struct Sampled {
 };
 
 // Two steps in flight: each of the second's rows begins with what the first chose, on the device or on the host.
-Sampled sample_in_flight(const backend::Factory& factory, const backend::Sampling& sampling, int n_logprob) {
+Sampled sample_in_flight(const backend::Factory& factory, const backend::Sampling& sampling, int n_logprob,
+                         std::span<const backend::TokenBias> bias = {}, std::span<const uint32_t> mask = {}) {
   const auto backend = make_backend(factory, demo_model(), options_for(64, Precision::kExact));
   const std::vector<backend::PageId> pages = {0};
   const TokenId prompt[] = {785, 921, 308};
@@ -221,6 +222,8 @@ Sampled sample_in_flight(const backend::Factory& factory, const backend::Samplin
   backend::Output output;
   output.sampling = sampling;
   output.n_logprob = n_logprob;
+  output.bias = bias;
+  output.mask = mask;
   backend::Ticket before = 0;
   const auto collect = [&](backend::Ticket ticket) {
     backend::StepResult result;
@@ -261,6 +264,19 @@ TEST_F(WgpuForward, TokensInFlightAreThoseOfTheReference) {
       for (size_t i = 0; i < wanted.logprobs.size(); ++i) EXPECT_NEAR(seen.logprobs[i], wanted.logprobs[i], 1e-3);
     }
   }
+}
+
+// Chosen on the device, so that the second step need not wait for the first.
+TEST_F(WgpuForward, GreedyTokensAfterBiasesAndMasksAreThoseOfTheReference) {
+  const std::vector<TokenId> plain = sample_in_flight(wgpu::kFactory, {}, 0).tokens;
+  // Not the first token, and not at all what comes second.
+  const std::vector<backend::TokenBias> bias = {{plain[0], -50.0F}, {plain[0], -50.0F}};
+  std::vector<uint32_t> mask((static_cast<size_t>(demo_model()->config.n_vocab) + 31) / 32, ~0U);
+  mask[static_cast<size_t>(plain[1]) / 32] &= ~(1U << (plain[1] % 32));
+  const Sampled wanted = sample_in_flight(ref::kFactory, {}, 0, bias, mask);
+  const Sampled seen = sample_in_flight(wgpu::kFactory, {}, 0, bias, mask);
+  EXPECT_EQ(seen.tokens, wanted.tokens);
+  EXPECT_NE(seen.tokens, plain);
 }
 
 }  // namespace

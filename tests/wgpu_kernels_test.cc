@@ -62,8 +62,16 @@ class WgpuKernels : public testing::Test {
               size_t n_output, bool is_greedy) {
     backend::Batch cut = batch;
     cut.outputs = batch.outputs.first(std::min(n_output, batch.outputs.size()));
+    // Of the greedy steps some have a mask.
+    std::vector<backend::Output> masked(cut.outputs.begin(), cut.outputs.end());
+    const std::vector<uint32_t> mask(static_cast<size_t>(model.config.n_vocab), ~0U);
+    if (is_greedy && masked.size() == 1) {
+      masked[0].sample = true;
+      masked[0].mask = mask;
+      cut.outputs = masked;
+    }
     const backend::Step step(cut);
-    const auto& words = input.write(step);
+    const auto& words = input.write(step, is_greedy);
     const int outputs = static_cast<int>(step.outputs().size());
     ASSERT_TRUE(stages.reserve(outputs, words.size()));
     int length = 1;

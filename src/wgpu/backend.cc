@@ -48,12 +48,12 @@ backend::Footprint footprint(const model::Model& model, const backend::Options& 
       .workspace_bytes = 4 * (options.max_row * a_row + n_slot * a_slot + options.max_sequence * an_output + blocks)};
 }
 
-// The largest of the allowed logits, of what the model said: all that the device's own sampler does.
+// The largest of the allowed logits, after biases, which are added in place: all that the device's own sampler does.
 bool is_greedy(const Output& output) {
   const backend::Sampling& s = output.sampling;
   return output.n_logprob == 0 &&
          (!output.sample || (s.temperature == 0 && s.repeat_penalty == 1 && s.presence_penalty == 0 &&
-                             s.frequency_penalty == 0 && output.bias.empty() && output.mask.empty()));
+                             s.frequency_penalty == 0 && (output.bias.empty() || !output.logits)));
 }
 
 class WgpuBackend final : public backend::Backend {
@@ -172,7 +172,7 @@ Status WgpuBackend::record(Pending& pending) {
   stages_.timing().start();
   const backend::Step& step = pending.step;
   const int n_output = static_cast<int>(step.outputs().size());
-  const std::vector<uint32_t>& words = input_.write(step);
+  const std::vector<uint32_t>& words = input_.write(step, pending.is_greedy);
   RETURN_IF_ERROR(stages_.reserve(n_output, words.size()));
   context_->write(stages_.b.input.get(), 0, words.data(), 4 * words.size());
   if (!step.page_copies().empty()) {

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 
+#include "base/check.h"
+
 namespace tercet::wgpu {
 namespace {
 
@@ -24,13 +26,14 @@ enum Header {
   kSamples,
   kBlocks,
   kTiles,
+  kAdjustments,
   kHeaderWords = 16
 };
 
 }  // namespace
 
 InputWriter::InputWriter(const model::Config& config, int tile_queries)
-    : heads_a_key_(config.n_head / config.n_head_kv), tile_queries_(tile_queries) {
+    : n_vocab_(config.n_vocab), heads_a_key_(config.n_head / config.n_head_kv), tile_queries_(tile_queries) {
   for (int i = 0; i < config.d_head / 2; ++i)
     frequency_.push_back(std::pow(double{config.rope_base}, -2.0 * i / config.d_head));
 }
@@ -78,7 +81,35 @@ void InputWriter::write_tiles(const backend::Step& step) {
     words_.insert(words_.end(), tile->begin(), tile->end());
 }
 
-const std::vector<uint32_t>& InputWriter::write(const backend::Step& step) {
+// Of each output three words, then what they point to.
+void InputWriter::write_adjustments(const backend::Step& step) {
+  const size_t n_mask_word = (static_cast<size_t>(n_vocab_) + 31) / 32;
+  size_t at = begin(kAdjustments);
+  words_.resize(words_.size() + 3 * step.outputs().size(), 0);
+  for (const backend::Output& output : step.outputs()) {
+    if (output.sample && !output.bias.empty()) {
+      words_[at] = static_cast<uint32_t>(words_.size());
+      words_[at + 1] = static_cast<uint32_t>(output.bias.size());
+      std::vector<backend::TokenBias> sorted(output.bias.begin(), output.bias.end());
+      std::ranges::stable_sort(sorted, {}, &backend::TokenBias::token);
+      for (const backend::TokenBias& bias : sorted) {
+        CHECK(bias.token >= 0 && bias.token < n_vocab_);
+        words_.push_back(static_cast<uint32_t>(bias.token));
+        words_.push_back(std::bit_cast<uint32_t>(bias.bias));
+      }
+      shape_.adjusts = true;
+    }
+    if (output.sample && !output.mask.empty()) {
+      CHECK(output.mask.size() >= n_mask_word);
+      words_[at + 2] = static_cast<uint32_t>(words_.size());
+      words_.insert(words_.end(), output.mask.begin(), output.mask.begin() + static_cast<std::ptrdiff_t>(n_mask_word));
+      shape_.adjusts = true;
+    }
+    at += 3;
+  }
+}
+
+const std::vector<uint32_t>& InputWriter::write(const backend::Step& step, bool is_greedy) {
   size_t stride = 1;
   for (const backend::Sequence& s : step.sequences()) stride = std::max(stride, s.pages.size());
   words_.assign(kHeaderWords, 0);
@@ -115,6 +146,7 @@ const std::vector<uint32_t>& InputWriter::write(const backend::Step& step) {
   }
   write_tiles(step);
   write_rotations(step);
+  if (is_greedy) write_adjustments(step);
   return words_;
 }
 

@@ -61,8 +61,9 @@ struct Kv {
 // What kernels are chosen by.
 struct StepShape {
   int n_row = 0;
-  int n_lone = 0;  // the first rows, each alone in its sequence
-  int n_tile = 0;  // of kernels/attn_tile.wgsl, for the others
+  int n_lone = 0;        // the first rows, each alone in its sequence
+  int n_tile = 0;        // of kernels/attn_tile.wgsl, for the others
+  bool adjusts = false;  // biases or masks come before the greedy choice
 };
 
 class Stages {
@@ -89,6 +90,8 @@ class Stages {
   void route(const model::LayerSpec& layer, const model::Shape& shape);
   void experts(const model::LayerSpec& layer, const model::Shape& shape);
   void head(const model::Model& model, const model::Shape& shape);
+  // The end of head(): the largest of each output's logits as tokens, after biases and masks.
+  void choose(int n_output);
   // Ends the pass; what is copied behind it goes into this encoder.
   WGPUCommandEncoder end();
   // For those who submit.
