@@ -34,6 +34,7 @@ function percent(share) {
   return p === 0 ? '0 %' : p < 0.01 ? '< 0.01 %' : p >= 1000 ? Math.round(share) + ' ×' : Number(p.toPrecision(2)) + ' %';
 }
 const count = (n) => Math.round(n).toLocaleString('en');
+const largest = (values) => values.reduce((a, b) => Math.max(a, b), 1);
 const plural = (n, one, many) => count(n) + ' ' + (n === 1 ? one : many);
 function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

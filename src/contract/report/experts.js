@@ -24,8 +24,8 @@ function expert_panel(row) {
     const u = expert_use(row, state.precision);
     if (!u) { verse.replaceChildren('Not measured in ' + state.precision + '.'); body.replaceChildren(); return; }
     const difference = u.use.map((n, i) => n - u.ref[i]);
-    const most = Math.max(1, ...u.use);
-    const widest = Math.max(1, ...difference.map(Math.abs));
+    const most = largest(u.use);
+    const widest = largest(difference.map(Math.abs));
     const total = u.use.reduce((a, b) => a + b, 0);
     const moved = difference.reduce((a, b) => a + Math.abs(b), 0) / 2;
     const idle = u.use.filter((n) => n === 0).length;

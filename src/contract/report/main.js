@@ -18,6 +18,14 @@ document.getElementById('theme').append(...segments('Colours', [{value: 'auto', 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { for (const redraw of redraws) redraw(); });
 matchMedia('print').addEventListener('change', () => { for (const redraw of redraws) redraw(); });
 
-for (const draw of [draw_verdict, draw_falsifiers, draw_taps, draw_experts, draw_logits, draw_kl, draw_roofline, draw_figures, draw_contracts]) draw();
+// A receipt may be odd in one part; the others are drawn all the same.
+for (const [id, draw] of Object.entries({falsifiers: draw_falsifiers, taps: draw_taps, experts: draw_experts, logits: draw_logits, kl: draw_kl,
+  roofline: draw_roofline, figures: draw_figures, contracts: draw_contracts, verdict: draw_verdict})) {
+  try { draw(); } catch (problem) {
+    console.error(problem);
+    const where = part(id, 'body') || document.getElementById(id);
+    where.replaceChildren(absent('This part could not be drawn: ' + problem.message));
+  }
+}
 document.querySelector('footer').append(h('p', {}, 'Made by tercet contract report from a receipt of ', foreign(receipt.made_at),
   '. This page is one file and asks for nothing from anywhere.'));
