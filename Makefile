@@ -51,11 +51,13 @@ check-format:
 	@tools/setup.sh --dev
 	@$(sources) | xargs clang-format-19 --dry-run -Werror
 
-# TIDY_FILES narrows it: a regular expression on the paths of the sources. nvcc's command lines are not clang-tidy's.
+# TIDY_FILES narrows it: a regular expression on the paths of the sources. nvcc's command lines are not clang-tidy's. By the preset
+# that compiles file by file.
 TIDY_FILES ?= /(src|tests|bench)/
-tidy: build/build.ninja
+tidy: build/setup.stamp
 	@tools/setup.sh --dev
-	@run-clang-tidy-19 -quiet -p build -j $(JOBS) -warnings-as-errors='*' '$(TIDY_FILES).*\.cc$$'
+	@cmake --preset debug $(CMAKE_ARGS)
+	@run-clang-tidy-19 -quiet -p build/debug -j $(JOBS) -warnings-as-errors='*' '$(TIDY_FILES).*\.cc$$'
 
 # Runs every fuzz target for FUZZ_SECONDS; what it learns stays in build/fuzz/corpus.
 fuzz:
