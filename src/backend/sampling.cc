@@ -14,6 +14,7 @@ namespace tercet::backend {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kSmallest = 0x1p-100F;  // settled()
 
 // A logit and its token in one integer whose order is that of sampling: the larger logit, then the lower id, is
 // greater. No two tokens of a row have the same key, so that "the k best" and "the nucleus" are each "all keys from a
@@ -37,26 +38,25 @@ float key_logit(Key key) {
 
 // Memory that lives from row to row: a vocabulary's worth of it is too much to ask the system for at each token.
 struct Scratch {
-  std::vector<float> logits;    // adjusted, where anything is to adjust
-  std::vector<Key> kept;        // the tokens still in the game, in id order
-  std::vector<double> weights;  // exp((logit - largest) / temperature) of each of `kept`
+  std::vector<float> logits;      // adjusted, where anything is to adjust
+  std::vector<Key> kept;          // the tokens still in the game, in id order
+  std::vector<uint64_t> weights;  // of each of `kept`
   std::vector<Key> order, spare;
 };
 
-float penalized(float logit, const Sampling& s, int n_output, bool in_prompt) {
-  if (n_output > 0 || in_prompt) logit = logit > 0.0F ? logit / s.repeat_penalty : logit * s.repeat_penalty;
-  if (n_output > 0) {
-    logit -= s.frequency_penalty * static_cast<float>(n_output);
-    logit -= s.presence_penalty;
-  }
-  return logit;
+float penalized(float logit, const Penalty& p, int n_output, bool in_prompt) {
+  if (n_output <= 0 && !in_prompt) return logit;
+  logit = settled(logit);
+  logit = settled(logit * (logit > 0.0F ? p.positive : p.other));
+  return settled(logit - p.of_output(n_output));
 }
 
 void apply_penalties(std::vector<float>& logits, const Output& request, TokenId last) {
+  const Penalty penalty = penalty_of(request.sampling);
   const auto apply = [&](TokenId token, int n_output, bool in_prompt) {
     CHECK(token >= 0 && static_cast<size_t>(token) < logits.size());
     float& logit = logits[static_cast<size_t>(token)];
-    logit = penalized(logit, request.sampling, n_output, in_prompt);
+    logit = penalized(logit, penalty, n_output, in_prompt);
   };
   bool last_counted = false;
   for (const TokenCount& count : request.counts) {
@@ -71,10 +71,6 @@ bool is_allowed(std::span<const uint32_t> mask, size_t id) {
   return mask.empty() || ((mask[id / 32] >> (id % 32)) & 1U) != 0;
 }
 
-bool has_penalty(const Sampling& s) {
-  return s.repeat_penalty != 1.0F || s.presence_penalty != 0.0F || s.frequency_penalty != 0.0F;
-}
-
 // The logits after penalties, bias and mask (-inf); the raw ones themselves where none of these is asked for.
 std::span<const float> adjust(std::span<const float> raw, const Output& request, TokenId last,
                               std::vector<float>& scratch) {
@@ -84,7 +80,8 @@ std::span<const float> adjust(std::span<const float> raw, const Output& request,
   if (penalize) apply_penalties(scratch, request, last);
   for (const TokenBias& bias : request.bias) {
     CHECK(bias.token >= 0 && static_cast<size_t>(bias.token) < scratch.size());
-    scratch[static_cast<size_t>(bias.token)] += bias.bias;
+    float& logit = scratch[static_cast<size_t>(bias.token)];
+    logit = settled(settled(logit) + settled(bias.bias));
   }
   if (!request.mask.empty()) {
     CHECK(request.mask.size() >= (scratch.size() + 31) / 32);
@@ -166,13 +163,9 @@ void sort_descending(std::vector<Key>& keys, std::vector<Key>& spare) {
   }
 }
 
-double weight_of(Key key, double largest, double temperature) {
-  return std::exp((static_cast<double>(key_logit(key)) - largest) / temperature);
-}
-
-double sum_of(const std::vector<double>& weights) {
-  double sum = 0.0;
-  for (const double weight : weights) sum += weight;
+uint64_t sum_of(const std::vector<uint64_t>& weights) {
+  uint64_t sum = 0;
+  for (const uint64_t weight : weights) sum += weight;
   return sum;
 }
 
@@ -190,86 +183,59 @@ void filter(Scratch& s, Keep keep) {
 }
 
 // The smallest set of most probable tokens whose weights reach top_p of the sum, and at least one.
-void keep_nucleus(Scratch& s, double top_p, double largest, double temperature) {
-  const double total = sum_of(s.weights);
-  // Tokens below the floor hold less than half of the 1 - top_p that may be left out, so none is in the nucleus, and
-  // only a few of a vocabulary need to be sorted.
-  const double floor = 0.5 * (1.0 - top_p) * total / static_cast<double>(s.kept.size());
+void keep_nucleus(Scratch& s, uint32_t top_p, float largest, float scale) {
+  const uint64_t total = sum_of(s.weights);
+  const uint64_t goal = part_of(total, top_p);
+  // Tokens below the floor hold less than what may be left out, so none is in the nucleus, and only a few of a vocabulary
+  // need to be sorted.
+  const uint64_t floor = (total - goal) / s.kept.size();
   s.order.clear();
   for (size_t i = 0; i < s.kept.size(); ++i)
     if (s.weights[i] >= floor) s.order.push_back(s.kept[i]);
   sort_descending(s.order, s.spare);
-  double sum = 0.0;
+  uint64_t sum = 0;
   Key cut = 0;
   for (const Key key : s.order) {
     cut = key;
-    sum += weight_of(key, largest, temperature);
-    if (sum >= top_p * total) break;
+    sum += weight_of(key_logit(key), largest, scale);
+    if (sum >= goal) break;
   }
-  filter(s, [&](Key key, double) { return key >= cut; });
+  filter(s, [&](Key key, uint64_t) { return key >= cut; });
 }
 
-TokenId draw(const Scratch& s, double uniform_number) {
-  const double target = uniform_number * sum_of(s.weights);
-  double sum = 0.0;
-  size_t last = 0;
-  for (size_t i = 0; i < s.kept.size(); ++i) {
-    sum += s.weights[i];
-    if (sum > target) return key_token(s.kept[i]);
-    if (s.weights[i] > 0.0) last = i;
-  }
-  return key_token(s.kept[last]);  // the product was rounded up to the sum
+TokenId draw(const Scratch& s, uint64_t random) {
+  const uint64_t target = mul_high(random, sum_of(s.weights));
+  uint64_t sum = 0;
+  size_t i = 0;
+  while ((sum += s.weights[i]) <= target) ++i;  // the target is below the sum of all
+  return key_token(s.kept[i]);
 }
 
 TokenId choose(std::span<const float> logits, const Output& request, Scratch& s) {
   const TokenId best = find_largest(logits);
   if (best < 0) return first_allowed(request.mask, logits.size());
   const Sampling& p = request.sampling;
-  const double largest = logits[static_cast<size_t>(best)];
+  const float largest = logits[static_cast<size_t>(best)];
   if (!(p.temperature > 0.0F) || std::isinf(largest)) return best;
 
-  const double temperature = p.temperature;
+  const Draw d = draw_of(p, request.random_counter);
   keep_from(logits, p.top_k > 0 ? find_kth_best(logits, static_cast<size_t>(p.top_k), s.order) : 0, s.kept);
   s.weights.resize(s.kept.size());
-  for (size_t i = 0; i < s.kept.size(); ++i) s.weights[i] = weight_of(s.kept[i], largest, temperature);
-  if (p.top_p < 1.0F) keep_nucleus(s, p.top_p, largest, temperature);
-  if (p.min_p > 0.0F) filter(s, [&](Key, double weight) { return weight >= static_cast<double>(p.min_p); });
-  return draw(s, uniform(p.seed, request.random_counter));
+  for (size_t i = 0; i < s.kept.size(); ++i) s.weights[i] = weight_of(key_logit(s.kept[i]), largest, d.scale);
+  if (d.top_p != kNoTopP) keep_nucleus(s, d.top_p, largest, d.scale);
+  if (d.min_weight > 0) filter(s, [&](Key, uint64_t weight) { return weight >= d.min_weight; });
+  return draw(s, d.random);
 }
 
-// ln(softmax(raw)) of any token. With +inf among the logits these share the whole probability.
-class LogSoftmax {
- public:
-  explicit LogSoftmax(std::span<const float> raw) {
-    const TokenId best = find_largest(raw);
-    if (best < 0) return;
-    largest_ = raw[static_cast<size_t>(best)];
-    double sum = 0.0;
-    for (const float logit : raw) sum += share(logit);
-    log_sum_ = std::log(sum);
-  }
-  float of(float logit) const {
-    if (std::isnan(logit) || std::isinf(largest_)) {
-      return logit == kInf ? static_cast<float>(-log_sum_) : -kInf;
-    }
-    return static_cast<float>(static_cast<double>(logit) - largest_ - log_sum_);
-  }
-
- private:
-  double share(float logit) const {
-    if (std::isinf(largest_)) return logit == kInf ? 1.0 : 0.0;
-    return std::isnan(logit) ? 0.0 : std::exp(static_cast<double>(logit) - largest_);
-  }
-  double largest_ = -std::numeric_limits<double>::infinity();
-  double log_sum_ = 0.0;
-};
-
 void report_logprobs(std::span<const float> raw, const Output& request, Scratch& s, OutputResult& out) {
-  const LogSoftmax log_softmax(raw);
+  const TokenId best = find_largest(raw);
+  const float largest = best < 0 ? -kInf : raw[static_cast<size_t>(best)];
+  uint64_t sum = 0;
+  for (const float logit : raw) sum += weight_of(logit, largest, kScaleOfOne);
   keep_from(raw, find_kth_best(raw, static_cast<size_t>(request.n_logprob), s.order), s.kept);
   sort_descending(s.kept, s.spare);
-  for (const Key key : s.kept) out.top.push_back({key_token(key), log_softmax.of(key_logit(key))});
-  if (request.sample) out.logprob = log_softmax.of(raw[static_cast<size_t>(out.token)]);
+  for (const Key key : s.kept) out.top.push_back({key_token(key), log_probability(key_logit(key), largest, sum)});
+  if (request.sample) out.logprob = log_probability(raw[static_cast<size_t>(out.token)], largest, sum);
 }
 
 }  // namespace
@@ -286,15 +252,63 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
   return counter;
 }
 
-double uniform(uint64_t seed, uint64_t counter) {
+uint64_t random_bits(uint64_t seed, uint64_t counter) {
   const auto words = philox4x32({static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0, 0},
                                 {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
-  const uint64_t bits = (uint64_t{words[0]} << 32) | words[1];
-  return static_cast<double>(bits >> 11) * 0x1p-53;
+  return (uint64_t{words[0]} << 32) | words[1];
+}
+
+float settled(float logit) { return std::abs(logit) < kSmallest ? 0.0F : logit; }
+
+// log2(e) * 2^24 / temperature. At most 2^84, so that a distance whose subnormals a device flushes is an exponent of 0
+// either way.
+float scale_of(float temperature) {
+  const double scale = 0x1.71547652b82fep+0 * (1 << kExponentBits) / static_cast<double>(temperature);
+  return static_cast<float>(std::min(scale, 0x1p84));
+}
+
+Draw draw_of(const Sampling& s, uint64_t random_counter) {
+  Draw d;
+  d.scale = scale_of(s.temperature);
+  d.top_p = kNoTopP;
+  // A float below 1 is at most 1 - 2^-24, so that the product is below 2^32.
+  if (s.top_p < 1.0F) d.top_p = static_cast<uint32_t>(std::ceil(std::max(double{s.top_p}, 0.0) * 0x1p32));
+  if (s.min_p > 0.0F)
+    d.min_weight =
+        static_cast<uint64_t>(std::ceil(std::min(double{s.min_p}, 1.0) * static_cast<double>(kWeightOfLargest)));
+  d.random = random_bits(s.seed, random_counter);
+  return d;
+}
+
+uint64_t weight_of(float logit, float largest, float scale) {
+  if (logit == largest) return kWeightOfLargest;
+  const float exponent = (largest - logit) * scale;
+  return exponent < 0x1p31F ? weight_at(static_cast<uint32_t>(exponent)) : 0;
+}
+
+bool has_penalty(const Sampling& s) {
+  return s.repeat_penalty != 1.0F || s.presence_penalty != 0.0F || s.frequency_penalty != 0.0F;
+}
+
+Penalty penalty_of(const Sampling& s) {
+  return {settled(1.0F / s.repeat_penalty), settled(s.repeat_penalty), s.frequency_penalty, s.presence_penalty};
+}
+
+float Penalty::of_output(int n_output) const {
+  if (n_output <= 0) return 0.0F;
+  return settled(settled(frequency * static_cast<float>(n_output)) + presence);
+}
+
+// The sum is in units of the largest one's weight; the largest itself is at a distance of 0.
+float log_probability(float logit, float largest, uint64_t sum) {
+  if (largest == -kInf) return -kInf;
+  const double log_sum = std::log(static_cast<double>(sum) * 0x1p-40);
+  if (std::isnan(logit) || std::isinf(largest)) return logit == kInf ? static_cast<float>(-log_sum) : -kInf;
+  return static_cast<float>(static_cast<double>(logit) - static_cast<double>(largest) - log_sum);
 }
 
 void sample_row(std::span<const float> logits, const Output& request, TokenId last, OutputResult& out) {
-  CHECK(!logits.empty());
+  CHECK(!logits.empty() && logits.size() < (size_t{1} << kMaxSampleBits));
   thread_local Scratch scratch;
   out = {};
   if (request.sample) out.token = choose(adjust(logits, request, last, scratch.logits), request, scratch);

@@ -39,23 +39,30 @@ std::vector<int> histogram(const std::vector<float>& logits, Output request, int
   return count;
 }
 
-// The definition once more, the slow way: everything sorted, nothing skipped.
-std::vector<double> analytic(const std::vector<float>& logits, const Sampling& s) {
+// The definition once more, the slow way: everything sorted, nothing skipped. The weights that are left, 0 for the others.
+std::vector<uint64_t> kept_weights(const std::vector<float>& logits, const Sampling& s) {
   const size_t n = logits.size();
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return logits[a] > logits[b]; });
-  std::vector<double> p(n);
-  double total = 0.0;
+  const Draw d = draw_of(s, 0);
+  std::vector<uint64_t> w(n);
+  uint64_t total = 0;
   const size_t k = s.top_k > 0 ? std::min(n, static_cast<size_t>(s.top_k)) : n;
-  for (size_t i = 0; i < k; ++i)
-    total += p[order[i]] = std::exp((double{logits[order[i]]} - double{logits[order[0]]}) / double{s.temperature});
-  double sum = 0.0;
+  for (size_t i = 0; i < k; ++i) total += w[order[i]] = weight_of(logits[order[i]], logits[order[0]], d.scale);
+  uint64_t sum = 0;
   for (const size_t id : order) {
-    const double weight = p[id];
-    if ((s.top_p < 1.0F && id != order[0] && sum >= double{s.top_p} * total) || weight < double{s.min_p}) p[id] = 0.0;
+    const uint64_t weight = w[id];
+    const bool is_reached = d.top_p != kNoTopP && id != order[0] && sum >= part_of(total, d.top_p);
+    if (is_reached || weight < d.min_weight) w[id] = 0;
     sum += weight;
   }
+  return w;
+}
+
+std::vector<double> analytic(const std::vector<float>& logits, const Sampling& s) {
+  const std::vector<uint64_t> weights = kept_weights(logits, s);
+  std::vector<double> p(weights.begin(), weights.end());
   const double kept = std::accumulate(p.begin(), p.end(), 0.0);
   for (double& x : p) x /= kept;
   return p;
@@ -95,24 +102,82 @@ TEST(Philox, GivesThePublishedVectors) {
             (Four{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
-TEST(Uniform, IsThe53FirstBits) {
-  EXPECT_EQ(uniform(0, 0), static_cast<double>(0x6627e8d5e169c58dULL >> 11) / 9007199254740992.0);
-}
+TEST(Random, IsTheFirstTwoWords) { EXPECT_EQ(random_bits(0, 0), 0x6627e8d5e169c58dULL); }
 
-TEST(Uniform, DependsOnAllBitsOfSeedAndCounterAndFillsTheUnitInterval) {
+TEST(Random, DependsOnAllBitsOfSeedAndCounterAndFillsTheUnitInterval) {
   for (int bit = 0; bit < 64; ++bit) {
-    EXPECT_NE(uniform(uint64_t{1} << bit, 0), uniform(0, 0));
-    EXPECT_NE(uniform(0, uint64_t{1} << bit), uniform(0, 0));
-    EXPECT_NE(uniform(uint64_t{1} << bit, 0), uniform(0, uint64_t{1} << bit));
+    EXPECT_NE(random_bits(uint64_t{1} << bit, 0), random_bits(0, 0));
+    EXPECT_NE(random_bits(0, uint64_t{1} << bit), random_bits(0, 0));
+    EXPECT_NE(random_bits(uint64_t{1} << bit, 0), random_bits(0, uint64_t{1} << bit));
   }
   double sum = 0.0;
-  for (uint64_t i = 0; i < 10000; ++i) {
-    const double u = uniform(7, i);
-    ASSERT_GE(u, 0.0);
-    ASSERT_LT(u, 1.0);
-    sum += u;
-  }
+  for (uint64_t i = 0; i < 10000; ++i) sum += static_cast<double>(random_bits(7, i)) * 0x1p-64;
   EXPECT_NEAR(sum / 10000, 0.5, 5 * std::sqrt(1.0 / 12 / 10000));
+}
+
+TEST(Weight, PowersOfTwoAreCloseAndFall) {
+  uint32_t before = exp2_minus(0);
+  ASSERT_EQ(before, 1U << 31);
+  double worst = 0;
+  for (uint32_t f = 1; f < 1U << kExponentBits; ++f) {
+    const uint32_t power = exp2_minus(f);
+    ASSERT_LT(power, before) << f;
+    before = power;
+    if (f % 31 == 0) worst = std::max(worst, std::abs(power / (0x1p31 * std::exp2(f * -0x1p-24)) - 1));
+  }
+  EXPECT_GT(before, 1U << 30) << "the last of an octave is above the first of the next";
+  EXPECT_LT(worst, 0x1p-27);
+}
+
+TEST(Weight, IsThatOfTheExponential) {
+  EXPECT_EQ(weight_of(3, 3, scale_of(1)), kWeightOfLargest);
+  EXPECT_EQ(weight_of(2, 3, scale_of(static_cast<float>(1 / std::log(2.0)))) >> 20, kWeightOfLargest >> 21);
+  for (const float temperature : {0.01F, 0.7F, 1.0F, 3.0F, 1e9F}) {
+    for (const float largest : {-30.0F, 0.0F, 17.3F, 1000.0F}) {
+      for (const float logit : random_logits(9, 5000, 12.0)) {
+        if (logit > largest) continue;
+        const long double exponent = (static_cast<long double>(largest) - logit) / temperature;
+        const long double want = std::exp(-exponent) * 0x1p40L;
+        // The distance, the scale and their product are rounded, and the exponent cut to 2^-24; then the polynomial. The
+        // weight is rounded down.
+        const long double bound = exponent * 3.01L * 0x1p-24L + 0x1p-24L + 0x1p-27L;
+        const auto weight = static_cast<long double>(weight_of(logit, largest, scale_of(temperature)));
+        ASSERT_NEAR(static_cast<double>(weight), static_cast<double>(want), static_cast<double>(want * bound + 1))
+            << "temperature " << temperature << ", largest " << largest << ", logit " << logit;
+      }
+    }
+  }
+}
+
+TEST(Weight, EndsAreExact) {
+  EXPECT_EQ(weight_at(0), kWeightOfLargest);
+  EXPECT_EQ(weight_at(1U << 24), kWeightOfLargest / 2);
+  EXPECT_EQ(weight_at(40U << 24), 1U);
+  EXPECT_EQ(weight_at((40U << 24) + 1), 0U);
+  EXPECT_EQ(weight_at(~0U), 0U);
+  const float most = std::numeric_limits<float>::max();
+  for (const float scale : {scale_of(1e-9F), scale_of(1.0F), scale_of(kInf)}) {
+    EXPECT_EQ(weight_of(-kInf, 0.0F, scale), 0U);
+    EXPECT_EQ(weight_of(kNan, 0.0F, scale), 0U);
+    EXPECT_EQ(weight_of(most, kInf, scale), 0U);
+    EXPECT_EQ(weight_of(-most, most, scale), 0U) << "the distance overflows";
+    EXPECT_EQ(weight_of(kInf, kInf, scale), kWeightOfLargest);
+  }
+  EXPECT_EQ(scale_of(1.0F), kScaleOfOne);
+  EXPECT_EQ(scale_of(std::numeric_limits<float>::denorm_min()), 0x1p84F);
+  EXPECT_GT(scale_of(most), std::numeric_limits<float>::min()) << "no subnormal, which a device may flush";
+}
+
+TEST(Weight, ProductsOf64BitsAreWhole) {
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 10000; ++i) {
+    const uint64_t a = i < 4 ? (i % 2 == 0 ? 0 : ~uint64_t{0}) : random();
+    const uint64_t b = i < 4 ? (i / 2 == 0 ? 0 : ~uint64_t{0}) : random();
+    __extension__ using Wide = unsigned __int128;
+    ASSERT_EQ(mul_high(a, b), static_cast<uint64_t>((Wide{a} * b) >> 64));
+    const auto share = static_cast<uint32_t>(b);
+    ASSERT_EQ(part_of(a, share), static_cast<uint64_t>((Wide{a} * share + 0xFFFF'FFFF) >> 32));
+  }
 }
 
 TEST(Greedy, TakesTheLargestAndTheLowerIdAmongTies) {
@@ -168,7 +233,7 @@ TEST(Bias, IsAddedAfterThePenalties) {
   EXPECT_EQ(sample({2, 2.6F, 9}, request), 1);
 }
 
-TEST(Penalties, RepeatDividesPositiveAndMultipliesNegativeLogitsOfPromptAndOutput) {
+TEST(Penalties, RepeatShrinksPositiveAndMultipliesNegativeLogitsOfPromptAndOutput) {
   const std::vector<TokenCount> counts = {{0, 0, true}, {1, 3, false}};
   Output request;
   request.counts = counts;
@@ -193,6 +258,20 @@ TEST(Penalties, PresenceAndFrequencyLookAtTheOutputAlone) {
   request.sampling.presence_penalty = 1.0F;
   EXPECT_EQ(sample({0, 2.4F}, request), 0);
   EXPECT_EQ(sample({0, 2.6F}, request), 1);
+}
+
+// What a device may flush is 0 by definition, where penalties or biases touch it, and nowhere else.
+TEST(Penalties, SettleWhatIsNearlyZero) {
+  const std::vector<TokenCount> counts = {{1, 1, false}};
+  Output request;
+  EXPECT_EQ(sample({0, 0x1p-101F, 0}, request), 1);
+  request.counts = counts;
+  request.sampling.repeat_penalty = 0.5F;
+  EXPECT_EQ(sample({0, 0x1p-101F, 0}, request), 0);
+  EXPECT_EQ(sample({0, 0x1p-100F, 0}, request), 1);
+  EXPECT_EQ(settled(-0x1p-101F), 0.0F);
+  EXPECT_EQ(settled(-0x1p-100F), -0x1p-100F);
+  EXPECT_TRUE(std::isnan(settled(kNan)));
 }
 
 TEST(Penalties, TheTokenInFlightCountsToo) {
@@ -296,11 +375,13 @@ TEST(Chain, LargeVocabularyAgreesWithTheSlowWay) {
                               Sampling{.temperature = 1.5F, .top_k = 50'000, .min_p = 0.05F, .seed = 3},
                               Sampling{.temperature = 1.0F, .seed = 4}}) {
       SCOPED_TRACE(testing::Message() << "sigma " << sigma << " seed " << s.seed);
-      const std::vector<double> p = analytic(logits, s);
+      const std::vector<uint64_t> w = kept_weights(logits, s);
+      const uint64_t total = std::accumulate(w.begin(), w.end(), uint64_t{0});
       for (uint64_t counter = 0; counter < 5; ++counter) {
-        double sum = 0.0;
+        const uint64_t target = mul_high(random_bits(s.seed, counter), total);
+        uint64_t sum = 0;
         size_t want = 0;
-        while (want + 1 < kVocab && (sum += p[want]) <= uniform(s.seed, counter)) ++want;
+        while ((sum += w[want]) <= target) ++want;
         EXPECT_EQ(sample(logits, with(s, counter)), static_cast<TokenId>(want)) << "counter " << counter;
       }
     }

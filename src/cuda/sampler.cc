@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/sampling.h"
 #include "base/check.h"
 
 namespace tercet::cuda {
@@ -12,10 +13,6 @@ namespace {
 using backend::Output;
 using backend::Sampling;
 using backend::TokenBias;
-
-bool has_penalty(const Sampling& s) {
-  return s.repeat_penalty != 1.0F || s.presence_penalty != 0.0F || s.frequency_penalty != 0.0F;
-}
 
 size_t align16(size_t n) { return (n + 15) / 16 * 16; }
 
@@ -33,8 +30,8 @@ bool is_wanted(const SampleRequest& r, SampleFlag flag) { return (r.flags & flag
 
 SampleClass class_of(const SampleRequest& r) {
   if (is_wanted(r, kWideToken) || is_wanted(r, kWideTop)) return SampleClass::kWide;
-  const bool draws = is_wanted(r, kSample) && r.temperature > 0.0F;
-  return draws || is_wanted(r, kAdjust) || r.n_logprob > 0 ? SampleClass::kNarrow : SampleClass::kGreedy;
+  if (r.n_logprob > 0) return SampleClass::kListing;
+  return is_wanted(r, kDraw) || is_wanted(r, kAdjust) ? SampleClass::kNarrow : SampleClass::kGreedy;
 }
 
 void write_bias(std::span<const TokenBias> from, int n_vocab, PackedBias* to) {
@@ -76,17 +73,20 @@ void OutputPack::add(const backend::Batch& batch, const Output& output) {
   if (output.sample) {
     r.flags |= kSample;
     if (row.token == backend::kLast) r.flags |= kFromLast;
-    r.seed = s.seed;
-    r.counter = output.random_counter;
-    r.temperature = s.temperature;
+    const backend::Draw draw = backend::draw_of(s, output.random_counter);
+    if (s.temperature > 0.0F) r.flags |= kDraw;
+    r.random = draw.random;
+    r.min_weight = draw.min_weight;
+    r.scale = draw.scale;
+    r.top_p = draw.top_p;
     if (s.top_k > 0) r.top_k = std::min(s.top_k, n_vocab_);
-    r.top_p = s.top_p;
-    r.min_p = s.min_p;
-    r.repeat_penalty = s.repeat_penalty;
-    r.presence_penalty = s.presence_penalty;
-    r.frequency_penalty = s.frequency_penalty;
-    if (has_penalty(s)) r.n_count = static_cast<uint32_t>(output.counts.size());
-    if (has_penalty(s) && (r.n_count > 0 || is_wanted(r, kFromLast))) r.flags |= kPenalize | kAdjust;
+    const backend::Penalty penalty = backend::penalty_of(s);
+    r.positive = penalty.positive;
+    r.other = penalty.other;
+    r.frequency = penalty.frequency;
+    r.presence = penalty.presence;
+    if (backend::has_penalty(s)) r.n_count = static_cast<uint32_t>(output.counts.size());
+    if (backend::has_penalty(s) && (r.n_count > 0 || is_wanted(r, kFromLast))) r.flags |= kPenalize | kAdjust;
     r.n_bias = static_cast<uint32_t>(output.bias.size());
     if (r.n_bias > 0) r.flags |= kAdjust;
     CHECK(output.mask.empty() || output.mask.size() >= n_mask_word(n_vocab_));
@@ -139,12 +139,15 @@ void OutputPack::unpack(const SampleResult* results, const TopEntry* top, int to
   for (size_t i = 0; i < requests_.size(); ++i) {
     backend::OutputResult& result = out.outputs[i];
     result.token = results[i].token;
-    result.logprob = results[i].logprob;
     CHECK(result.token >= (is_wanted(requests_[i], kSample) ? 0 : -1) && result.token < n_vocab_);
     const auto n_top = static_cast<size_t>(requests_[i].n_logprob);
+    const auto log_probability = [&](float logit) {
+      return backend::log_probability(logit, results[i].largest, results[i].sum);
+    };
+    if (n_top > 0 && result.token >= 0) result.logprob = log_probability(results[i].logit);
     for (size_t j = 0; j < n_top; ++j) {
       const TopEntry& entry = top[i * static_cast<size_t>(top_stride) + j];
-      result.top.push_back({entry.token, entry.logprob});
+      result.top.push_back({entry.token, log_probability(entry.logit)});
     }
   }
   const auto n_vocab = static_cast<size_t>(n_vocab_);

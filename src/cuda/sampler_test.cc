@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
+
+#include "backend/sampling.h"
 
 namespace tercet::cuda {
 namespace {
@@ -67,10 +70,10 @@ TEST(OutputPack, ChoosesTheClass) {
 
   Output output;
   output.n_logprob = 1;
-  EXPECT_EQ(class_of(output), SampleClass::kNarrow);
+  EXPECT_EQ(class_of(output), SampleClass::kListing);
   output.n_logprob = kMaxTop;
   EXPECT_EQ(class_of(output), SampleClass::kWide);
-  EXPECT_EQ(class_of(output, 3), SampleClass::kNarrow);
+  EXPECT_EQ(class_of(output, 3), SampleClass::kListing);
   output = drawing(1.0F, 0);
   output.sample = false;
   output.logits = true;
@@ -117,18 +120,18 @@ TEST(OutputPack, PacksWhatTheKernelsRead) {
     SCOPED_TRACE(i);
     const SampleRequest& r = block.request(i);
     const uint32_t from_last = i == 2 ? uint32_t{kFromLast} : 0;
-    EXPECT_EQ(r.flags, (kSample | kKeepLast | kPenalize | kMask | kAdjust) | from_last);
+    EXPECT_EQ(r.flags, (kSample | kKeepLast | kPenalize | kMask | kAdjust | kDraw) | from_last);
     EXPECT_EQ(r.slot, static_cast<int>(i) + 10);
-    EXPECT_EQ(r.seed, 1ULL << 40);
-    EXPECT_EQ(r.counter, 1ULL << 50);
+    EXPECT_EQ(r.random, backend::random_bits(1ULL << 40, 1ULL << 50));
     EXPECT_EQ(r.top_k, 12);
     EXPECT_EQ(r.n_logprob, 9);
-    EXPECT_EQ(r.temperature, 0.5F);
-    EXPECT_EQ(r.top_p, 0.25F);
-    EXPECT_EQ(r.min_p, 0.125F);
-    EXPECT_EQ(r.repeat_penalty, 1.5F);
-    EXPECT_EQ(r.presence_penalty, 0.75F);
-    EXPECT_EQ(r.frequency_penalty, -0.5F);
+    EXPECT_EQ(r.scale, backend::scale_of(0.5F));
+    EXPECT_EQ(r.top_p, 1U << 30);
+    EXPECT_EQ(r.min_weight, 1ULL << 37);
+    EXPECT_EQ(r.positive, 1 / 1.5F);
+    EXPECT_EQ(r.other, 1.5F);
+    EXPECT_EQ(r.presence, 0.75F);
+    EXPECT_EQ(r.frequency, -0.5F);
     ASSERT_EQ(r.n_count, 3U);
     const auto* packed = block.at<PackedCount>(r.count_offset);
     EXPECT_EQ(packed[0].token, 7);
@@ -193,10 +196,12 @@ TEST(OutputPack, UnpacksResults) {
   const OutputPack pack(step.batch(), 3);
   EXPECT_EQ(std::vector<int>(pack.logit_outputs().begin(), pack.logit_outputs().end()), (std::vector<int>{1, 3}));
   EXPECT_EQ(pack.max_logprob(), 3);
-  const std::vector<SampleResult> results = {{2, -0.5F}, {-1, 0}, {1, 0}, {-1, 0}};
+  constexpr uint64_t kTwo = 2 * backend::kWeightOfLargest;
+  const std::vector<SampleResult> results = {
+      {2, 4.0F, 4.0F, 0, kTwo}, {-1, 0, 0, 0, 0}, {1, 0, 0, 0, 0}, {-1, 0, 0, 0, 0}};
   std::vector<TopEntry> top(size_t{4} * 4, {99, 99});
-  top[0] = {2, -0.5F};
-  top[1] = {0, -1.0F};
+  top[0] = {2, 4.0F};
+  top[1] = {0, 3.0F};
   top[2] = {1, -std::numeric_limits<float>::infinity()};
   const std::vector<float> logits = {1, 2, 3, 4, 5, 6};
   backend::StepResult out;
@@ -204,10 +209,10 @@ TEST(OutputPack, UnpacksResults) {
   pack.unpack(results.data(), top.data(), 4, logits.data(), out);
   ASSERT_EQ(out.outputs.size(), 4U);
   EXPECT_EQ(out.outputs[0].token, 2);
-  EXPECT_EQ(out.outputs[0].logprob, -0.5F);
+  EXPECT_EQ(out.outputs[0].logprob, static_cast<float>(-std::log(2.0)));
   ASSERT_EQ(out.outputs[0].top.size(), 3U);
   EXPECT_EQ(out.outputs[0].top[1].token, 0);
-  EXPECT_EQ(out.outputs[0].top[1].logprob, -1.0F);
+  EXPECT_EQ(out.outputs[0].top[1].logprob, static_cast<float>(-1 - std::log(2.0)));
   EXPECT_EQ(out.outputs[1].token, -1);
   EXPECT_EQ(out.outputs[1].logits, (std::vector<float>{1, 2, 3}));
   EXPECT_EQ(out.outputs[2].token, 1);

@@ -82,14 +82,17 @@ __global__ void __launch_bounds__(kGreedyThreads) greedy_finish(Launch p) {
   write_result(p, row, r, key_token(key), {});
 }
 
+// backend::settled
+__device__ float settled(float logit) { return fabsf(logit) < 0x1p-100F ? 0.0F : logit; }
+
+// backend::Penalty
 __device__ float penalized(float logit, const SampleRequest& r, int n_output, bool in_prompt) {
-  if (n_output > 0 || in_prompt)
-    logit = logit > 0.0F ? __fdiv_rn(logit, r.repeat_penalty) : __fmul_rn(logit, r.repeat_penalty);
-  if (n_output > 0) {
-    logit = __fsub_rn(logit, __fmul_rn(r.frequency_penalty, static_cast<float>(n_output)));
-    logit = __fsub_rn(logit, r.presence_penalty);
-  }
-  return logit;
+  if (n_output <= 0 && !in_prompt) return logit;
+  logit = settled(logit);
+  logit = settled(__fmul_rn(logit, logit > 0.0F ? r.positive : r.other));
+  if (n_output <= 0) return logit;
+  const float counted = settled(__fmul_rn(r.frequency, static_cast<float>(n_output)));
+  return settled(__fsub_rn(logit, settled(__fadd_rn(counted, r.presence))));
 }
 
 // Penalties, then bias, on the chunk of tokens from `base`, which lies in shared memory. Each block reads the whole
@@ -119,7 +122,7 @@ __device__ void adjust_chunk(const Launch& p, const SampleRequest& r, int base, 
     const auto at = static_cast<unsigned>(bias[i].token - base);
     if (at >= kChunk || (i > 0 && bias[i - 1].token == bias[i].token)) continue;
     for (uint32_t j = i; j < r.n_bias && bias[j].token == bias[i].token; ++j)
-      chunk[at] = __fadd_rn(chunk[at], bias[j].bias);
+      chunk[at] = settled(__fadd_rn(settled(chunk[at]), settled(bias[j].bias)));
   }
   __syncthreads();
 }
@@ -131,32 +134,15 @@ __device__ void apply_mask(const Launch& p, const SampleRequest& r, int first, f
     if (((bits >> i) & 1U) == 0) v[i] = -INFINITY;
 }
 
-// Thread 0 writes the chunk's part of the softmax. Sums: each thread's tokens in order, the warp's butterfly, warp by
-// warp.
-__device__ void sum_chunk(const float (&v)[kPerThread], ChunkSum* out) {
-  __shared__ double scratch[kPartThreads / 32];
+// In every thread, once for a block.
+__device__ float block_largest(float x) {
+  __shared__ float warps[kPartThreads / 32];
   const int tid = static_cast<int>(threadIdx.x);
-  float largest = -INFINITY;
-  for (int i = 0; i < kPerThread; ++i) largest = fmaxf(largest, v[i]);  // passes over NaN
-  for (int lane = 16; lane > 0; lane /= 2) largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, lane));
-  if (tid % 32 == 0) scratch[tid / 32] = largest;
+  for (int lane = 16; lane > 0; lane /= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, lane));  // passes over NaN
+  if (tid % 32 == 0) warps[tid / 32] = x;
   __syncthreads();
-  double m = scratch[0];
-  for (int w = 1; w < kPartThreads / 32; ++w) m = fmax(m, scratch[w]);
-  double sum = 0;
-  for (int i = 0; i < kPerThread; ++i) {
-    if (isinf(m))
-      sum += v[i] == INFINITY ? 1.0 : 0.0;
-    else
-      sum += isnan(v[i]) ? 0.0 : exp(static_cast<double>(v[i]) - m);
-  }
-  sum = warp_sum(sum);
-  __syncthreads();  // all have read the maxima
-  if (tid % 32 == 0) scratch[tid / 32] = sum;
-  __syncthreads();
-  if (tid != 0) return;
-  for (int w = 1; w < kPartThreads / 32; ++w) sum += scratch[w];
-  *out = {m, sum};
+  for (int w = 0; w < kPartThreads / 32; ++w) x = fmaxf(x, warps[w]);
+  return x;
 }
 
 // The largest key of each group of 64 tokens: 8 neighbouring lanes of 8.
@@ -168,14 +154,13 @@ __device__ void write_groups(const Launch& p, const float (&v)[kPerThread], int 
 
 // adjust_part
 //   adjusted = mask(bias(penalties(logits))); groups = largest key of each 64 of adjusted (of logits too, where their
-//   log-probabilities are wanted); sums = a chunk's part of the softmax of logits
-//   logits, adjusted: [n_output, n_vocab] f32   groups: [2, n_output, n_group] keys   sums: [n_output, n_chunk] 2
-//   doubles
+//   log-probabilities are wanted); largest = that of a chunk of logits
+//   logits, adjusted: [n_output, n_vocab] f32   groups: [2, n_output, n_group] keys   largest: [n_output, n_chunk] f32
 //   launch: (n_chunk, n_output) blocks of 256 threads, a chunk of 2,048 each; 8 KiB of shared memory
-//   order: adjustments in f32 in the host's order, each rounded; the softmax in double, a fixed tree
+//   order: adjustments in f32 in the host's order, each rounded
 //   cost: reads 4*n_output*n_vocab bytes, and each chunk its row's 8*n_count; writes 4*n_vocab for a row with
 //   adjustments
-//   mirrors: backend/sampling.cc (adjust, LogSoftmax)
+//   mirrors: backend/sampling.cc (adjust)
 __global__ void __launch_bounds__(kPartThreads, 4) adjust_part(Launch p) {
   let_next_kernel_start();
   wait_for_previous_kernel();
@@ -189,7 +174,12 @@ __global__ void __launch_bounds__(kPartThreads, 4) adjust_part(Launch p) {
   const bool is_adjusted = (r.flags & kAdjust) != 0;
   float v[kPerThread];
   load_logits(p.raw(row), first, p.n_vocab, v);
-  if (r.n_logprob > 0) sum_chunk(v, p.work.sums + static_cast<size_t>(row) * p.n_chunk + chunk);
+  if (r.n_logprob > 0) {
+    float largest = -INFINITY;
+    for (int i = 0; i < kPerThread; ++i) largest = fmaxf(largest, v[i]);
+    largest = block_largest(largest);
+    if (tid == 0) p.work.largest[static_cast<size_t>(row) * p.n_chunk + chunk] = largest;
+  }
   if (r.n_logprob > 0 || !is_adjusted) write_groups(p, v, first, p.groups(is_adjusted, row));
   if (!is_adjusted) return;
 
@@ -200,8 +190,41 @@ __global__ void __launch_bounds__(kPartThreads, 4) adjust_part(Launch p) {
   for (int i = 0; i < kPerThread; ++i) v[i] = tokens[tid * kPerThread + i];
   apply_mask(p, r, first, v);
   write_groups(p, v, first, p.groups(false, row));
-  if (r.temperature > 0.0F) store_logits(p.adjusted(row), first, p.n_vocab, v);
+  if ((r.flags & kDraw) != 0) store_logits(p.adjusted(row), first, p.n_vocab, v);
 }
+
+// sum_part
+//   sums = a chunk's weights at temperature 1, of the raw logits
+//   logits: [n_output, n_vocab] f32   largest: [n_output, n_chunk] f32   sums: [n_output, n_chunk] integers of 64 bits
+//   launch: (n_chunk, n_output) blocks of 256 threads, a chunk of 2,048 each
+//   order: of integers, so none
+//   cost: reads 4*n_vocab bytes for a row with log-probabilities
+//   mirrors: backend/sampling.cc (report_logprobs)
+__global__ void __launch_bounds__(kPartThreads) sum_part(Launch p) {
+  let_next_kernel_start();
+  wait_for_previous_kernel();
+  const int chunk = static_cast<int>(blockIdx.x);
+  const int row = static_cast<int>(blockIdx.y);
+  const int tid = static_cast<int>(threadIdx.x);
+  if (p.request(row).n_logprob == 0) return;
+  const float* chunks = p.work.largest + static_cast<size_t>(row) * p.n_chunk;
+  float largest = -INFINITY;
+  for (int c = tid; c < p.n_chunk; c += kPartThreads) largest = fmaxf(largest, chunks[c]);
+  largest = block_largest(largest);
+  const int first = chunk * kChunk + tid * kPerThread;
+  float v[kPerThread];
+  load_logits(p.raw(row), first, p.n_vocab, v);
+  Weight sum = 0;
+  for (int i = 0; i < kPerThread; ++i) sum += weight_of(v[i], largest, backend::kScaleOfOne);
+  __shared__ Weight warps[kPartThreads / 32];
+  sum = warp_sum(sum);
+  if (tid % 32 == 0) warps[tid / 32] = sum;
+  __syncthreads();
+  if (tid != 0) return;
+  for (int w = 1; w < kPartThreads / 32; ++w) sum += warps[w];
+  p.work.sums[static_cast<size_t>(row) * p.n_chunk + chunk] = sum;
+}
+
 // The workspace's parts, each at a multiple of 256 bytes, from `base` on. Returns where it ends.
 size_t lay_out(Workspace& work, std::byte* base, int n_output, int n_vocab) {
   size_t end = 0;
@@ -214,6 +237,7 @@ size_t lay_out(Workspace& work, std::byte* base, int n_output, int n_vocab) {
   const size_t wide = static_cast<size_t>(n_output < kWideRows ? n_output : kWideRows) * chunks * kChunk;
   take(work.adjusted, rows * static_cast<size_t>(n_vocab));
   take(work.groups, 2 * rows * static_cast<size_t>(n_group_of(n_vocab)));
+  take(work.largest, rows * chunks);
   take(work.sums, rows * chunks);
   take(work.best, rows);
   take(work.softmax, rows);
@@ -267,10 +291,12 @@ cudaError_t sample(cudaStream_t stream, SampleClass sample_class, int n_output, 
   const auto first = greedy ? greedy_part : adjust_part;
   const auto second = greedy ? greedy_finish : finish;
   bool overlap = false;
-  cudaError_t status = can_overlap(first, overlap);  // both are built alike
+  cudaError_t status = can_overlap(first, overlap);  // all are built alike
   const dim3 chunks(static_cast<unsigned>(launch.n_chunk), static_cast<unsigned>(n_output));
   const dim3 rows(static_cast<unsigned>(n_output));
   if (status == cudaSuccess) status = enqueue(stream, first, chunks, kPartThreads, overlap, launch);
+  if (status == cudaSuccess && sample_class >= SampleClass::kListing)
+    status = enqueue(stream, sum_part, chunks, kPartThreads, overlap, launch);
   if (status == cudaSuccess)
     status = enqueue(stream, second, rows, greedy ? kGreedyThreads : kFinishThreads, overlap, launch);
   if (status != cudaSuccess || sample_class != SampleClass::kWide) return status;

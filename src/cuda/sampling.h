@@ -15,9 +15,10 @@ inline constexpr int kMaxSampleVocab = 1 << 20;
 
 // What the kernels of a launch are chosen by: this and the two sizes, never a value.
 enum class SampleClass : uint8_t {
-  kGreedy,  // every output: the largest raw logit, or nothing at all
-  kNarrow,  // penalties, bias, masks, log-probabilities; no set of more than kNarrowMax tokens
-  kWide,    // anything: a draw from the whole vocabulary, a top-k or log-probabilities of more than kNarrowMax
+  kGreedy,   // every output: the largest raw logit, or nothing at all
+  kNarrow,   // penalties, bias, masks, draws; no set of more than kNarrowMax tokens
+  kListing,  // the same, and log-probabilities
+  kWide,     // anything: a draw from the whole vocabulary, a top-k or log-probabilities of more than kNarrowMax
 };
 
 enum SampleFlag : uint32_t {
@@ -29,21 +30,23 @@ enum SampleFlag : uint32_t {
   kAdjust = 32,     // penalties, bias or mask: the logits to choose from are not the raw ones
   kWideToken = 64,  // the draw is from more than kNarrowMax tokens
   kWideTop = 128,   // n_logprob > kNarrowMax
+  kDraw = 256,      // the temperature is not 0
 };
 
 // One output. The block that holds these begins with [n_output] of them; offsets are in bytes from the block's begin.
 struct SampleRequest {
-  uint64_t seed, counter;
-  uint32_t flags;      // SampleFlag
-  int32_t slot;        // in last_token
-  int32_t top_k;       // 1..n_vocab: no limit is n_vocab
-  int32_t n_logprob;   // 0..min(kMaxTop, n_vocab)
-  float temperature;   // finite
-  float top_p, min_p;  // as backend::Sampling has them
-  float repeat_penalty, presence_penalty, frequency_penalty;
-  uint32_t count_offset, n_count;  // PackedCount, each token at most once, any order
-  uint32_t bias_offset, n_bias;    // PackedBias, ascending tokens; those of one token in the order of addition
-  uint32_t mask_offset;            // uint32_t [ceil(n_vocab / 32)]
+  uint64_t random;  // as backend::Draw has these
+  uint64_t min_weight;
+  uint32_t flags;     // SampleFlag
+  int32_t slot;       // in last_token
+  int32_t top_k;      // 1..n_vocab: no limit is n_vocab
+  int32_t n_logprob;  // 0..min(kMaxTop, n_vocab)
+  float scale;        // as backend::Draw
+  uint32_t top_p;
+  float positive, other, frequency, presence;  // as backend::Penalty
+  uint32_t count_offset, n_count;              // PackedCount, each token at most once, any order
+  uint32_t bias_offset, n_bias;  // PackedBias, ascending tokens; those of one token in the order of addition
+  uint32_t mask_offset;          // uint32_t [ceil(n_vocab / 32)]
   uint32_t padding;
 };
 static_assert(sizeof(SampleRequest) == 80);
@@ -60,12 +63,15 @@ struct PackedBias {
 
 struct SampleResult {
   int32_t token;  // -1 if none was asked for
-  float logprob;  // of the token; 0 unless both were asked for
+  // Of the raw logits, where log-probabilities were asked for: the token's, the largest, and the sum of the weights.
+  float logit, largest;
+  uint32_t padding;
+  uint64_t sum;
 };
 
 struct TopEntry {
   int32_t token;
-  float logprob;
+  float logit;
 };
 
 // Device memory of one launch. Logits, block and workspace begin at a multiple of 16 bytes.

@@ -1,4 +1,4 @@
-// Owns the cases of sampling_test.cc: rows and requests at random, and what may come of rounding.
+// Owns the cases of sampling_test.cc, and of WebGPU's: rows and requests at random.
 #pragma once
 
 #include <fmt/format.h>
@@ -169,68 +169,5 @@ class Maker {
 
   std::mt19937 random_;
 };
-
-// The definition of the adjustments once more.
-inline std::vector<float> adjusted(const Request& q) {
-  std::vector<float> l = q.logits;
-  const Sampling& s = q.output.sampling;
-  std::vector<TokenCount> counts = q.counts;
-  if (q.last >= 0) {
-    const auto it = std::find_if(counts.begin(), counts.end(), [&](const TokenCount& c) { return c.token == q.last; });
-    if (it == counts.end())
-      counts.push_back({q.last, 1, false});
-    else
-      ++it->n_output;
-  }
-  for (const TokenCount& c : counts) {
-    float& x = l[static_cast<size_t>(c.token)];
-    if (c.n_output > 0 || c.in_prompt) x = x > 0 ? x / s.repeat_penalty : x * s.repeat_penalty;
-    if (c.n_output > 0) x = (x - s.frequency_penalty * static_cast<float>(c.n_output)) - s.presence_penalty;
-  }
-  for (const TokenBias& b : q.bias) l[static_cast<size_t>(b.token)] += b.bias;
-  for (size_t i = 0; i < l.size(); ++i)
-    if (std::isnan(l[i]) || (!q.mask.empty() && ((q.mask[i / 32] >> (i % 32)) & 1U) == 0)) l[i] = -kInf;
-  return l;
-}
-
-// Whether a draw lies so near to a boundary that `token` is as right as the host's: the boundaries of top-p and min-p
-// are taken either way, and the draw's target may lie outside of the token's interval by as little, all relative to the
-// sum.
-inline bool is_within_rounding(const Request& q, TokenId token) {
-  constexpr double kNear = 1e-9;
-  const std::vector<float> l = adjusted(q);
-  const Sampling& s = q.output.sampling;
-  std::vector<size_t> order(l.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return l[a] > l[b]; });
-  const double largest = l[order[0]];
-  if (!(s.temperature > 0) || std::isinf(largest)) return false;
-  if (s.top_k > 0 && static_cast<size_t>(s.top_k) < order.size()) order.resize(static_cast<size_t>(s.top_k));
-  std::vector<double> sums, weights(l.size());
-  double total = 0;
-  for (const size_t id : order)
-    sums.push_back(total += weights[id] = std::exp((l[id] - largest) / static_cast<double>(s.temperature)));
-
-  std::vector<size_t> cuts = {order.size()};
-  if (s.top_p < 1.0F) {
-    const double target = s.top_p * total;
-    cuts.clear();
-    for (size_t i = 0; i < sums.size() && (i == 0 || sums[i - 1] < target + kNear * total); ++i)
-      if (sums[i] >= target - kNear * total) cuts.push_back(i + 1);
-  }
-  for (const size_t cut : cuts) {
-    for (const double min_p : {s.min_p * (1 - kNear), static_cast<double>(s.min_p), s.min_p * (1 + kNear)}) {
-      std::vector<double> kept(l.size());
-      for (size_t i = 0; i < cut; ++i)
-        if (i == 0 || weights[order[i]] >= min_p) kept[order[i]] = weights[order[i]];
-      const double sum = std::accumulate(kept.begin(), kept.end(), 0.0);
-      const double before = std::accumulate(kept.begin(), kept.begin() + token, 0.0);
-      const double own = kept[static_cast<size_t>(token)];
-      const double target = backend::uniform(s.seed, q.output.random_counter) * sum;
-      if (own > 0 && before - kNear * sum <= target && target <= before + own + kNear * sum) return true;
-    }
-  }
-  return false;
-}
 
 }  // namespace tercet::cuda

@@ -3,10 +3,10 @@
 
 #include <cuda_runtime.h>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/sampling_weight.h"
 #include "cuda/sampling.h"
 
 namespace tercet::cuda::sampling {
@@ -26,30 +26,26 @@ inline constexpr int kMaxChunk = kMaxSampleVocab / kChunk;
 constexpr int n_chunk_of(int n_vocab) { return (n_vocab + kChunk - 1) / kChunk; }
 constexpr int n_group_of(int n_vocab) { return (n_vocab + kGroup - 1) / kGroup; }
 
-// The sum of exp(logit - largest) over a chunk; over its +inf alone, each counting 1, if there are any.
-struct ChunkSum {
-  double largest, sum;
-};
+// As backend::weight_of, and sums of them.
+using Weight = unsigned long long;
 
-// ln(softmax(raw)) of any token, as in backend/sampling.cc.
-struct LogSoftmax {
-  double largest, log_sum;
-  __device__ float of(float logit) const {
-    if (isnan(logit) || isinf(largest)) return logit == INFINITY ? static_cast<float>(-log_sum) : -INFINITY;
-    return static_cast<float>(static_cast<double>(logit) - largest - log_sum);
-  }
+// What log-probabilities are made of, on the host: the largest raw logit, and the sum of the weights at temperature 1.
+struct Softmax {
+  float largest;
+  Weight sum;
 };
 
 // Of `groups` the second half is for the raw logits of outputs that need both; SampleClass::kGreedy has [n_output,
 // n_chunk] there.
 struct Workspace {
-  float* adjusted;      // [n_output, n_vocab]; only rows with kAdjust that draw
-  Key* groups;          // [2, n_output, n_group] the largest of each: of the logits to choose from, of the raw ones
-  ChunkSum* sums;       // [n_output, n_chunk] of the raw logits
-  Key* best;            // [n_output] of the logits to choose from
-  LogSoftmax* softmax;  // [n_output]
-  Key* wide_keys;       // [kWideRows, n_chunk, kChunk], each chunk descending
-  double* wide_sums;    // the same shape: the sum of the weights up to and with this one
+  float* adjusted;    // [n_output, n_vocab]; only rows with kAdjust that draw
+  Key* groups;        // [2, n_output, n_group] the largest of each: of the logits to choose from, of the raw ones
+  float* largest;     // [n_output, n_chunk] of the raw logits, where log-probabilities are wanted
+  Weight* sums;       // [n_output, n_chunk] of their weights
+  Key* best;          // [n_output] of the logits to choose from
+  Softmax* softmax;   // [n_output]
+  Key* wide_keys;     // [kWideRows, n_chunk, kChunk], each chunk descending
+  Weight* wide_sums;  // the same shape: the sum of the weights up to and with this one
 };
 
 // All that a kernel gets.
@@ -89,26 +85,10 @@ __device__ inline float key_logit(Key key) {
   return __uint_as_float((ordered >> 31) != 0 ? ordered & 0x7FFFFFFFU : ~ordered);
 }
 
-__device__ inline double weight_of(Key key, double largest, double temperature) {
-  return exp((static_cast<double>(key_logit(key)) - largest) / temperature);
-}
-
-// backend::uniform
-__device__ inline double uniform(uint64_t seed, uint64_t counter) {
-  uint32_t c[4] = {static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0, 0};
-  uint32_t k[2] = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = uint64_t{0xD2511F53} * c[0];
-    const uint64_t product1 = uint64_t{0xCD9E8D57} * c[2];
-    c[0] = static_cast<uint32_t>(product1 >> 32) ^ c[1] ^ k[0];
-    c[1] = static_cast<uint32_t>(product1);
-    c[2] = static_cast<uint32_t>(product0 >> 32) ^ c[3] ^ k[1];
-    c[3] = static_cast<uint32_t>(product0);
-    k[0] += 0x9E3779B9;
-    k[1] += 0xBB67AE85;
-  }
-  const uint64_t bits = (uint64_t{c[0]} << 32) | c[1];
-  return static_cast<double>(bits >> 11) * 0x1p-53;
+__device__ inline Weight weight_of(float logit, float largest, float scale) {
+  if (logit == largest) return backend::kWeightOfLargest;
+  const float exponent = __fmul_rn(__fsub_rn(largest, logit), scale);
+  return exponent < 0x1p31F ? backend::weight_at(static_cast<uint32_t>(exponent)) : 0;
 }
 
 __device__ inline Key larger(Key a, Key b) { return a > b ? a : b; }
@@ -120,12 +100,12 @@ __device__ inline Key lanes_largest(Key key, int n_lane) {
   return key;
 }
 
-__device__ inline double warp_sum(double x) {
+__device__ inline Weight warp_sum(Weight x) {
   for (int lane = 16; lane > 0; lane /= 2) x += __shfl_xor_sync(kAllLanes, x, lane);
-  return x;  // each lane adds the same pairs, and a + b is b + a: the same bits in all
+  return x;
 }
 
-// The sum over the threads before this one. A fixed order: a scan in each warp, then the warps from the first on.
+// The sum over the threads before this one.
 template <int kThreads, typename T>
 __device__ T block_exclusive_sum(T x, T* scratch /*[kThreads / 32]*/) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -164,10 +144,10 @@ __device__ inline void sort_descending(Key* keys, int n) {
 
 // Called by one thread of the row, once.
 __device__ inline void write_result(const Launch& p, int row, const SampleRequest& r, int token,
-                                    const LogSoftmax& softmax) {
+                                    const Softmax& softmax) {
   const bool sampled = (r.flags & kSample) != 0;
-  const float logprob = sampled && r.n_logprob > 0 ? softmax.of(p.raw(row)[token]) : 0.0F;
-  p.buffers.results[row] = {sampled ? token : -1, logprob};
+  const float logit = sampled && r.n_logprob > 0 ? p.raw(row)[token] : 0.0F;
+  p.buffers.results[row] = {sampled ? token : -1, logit, softmax.largest, 0, softmax.sum};
   if ((r.flags & kKeepLast) != 0) p.buffers.last_token[r.slot] = token;
 }
 

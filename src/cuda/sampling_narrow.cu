@@ -17,16 +17,15 @@ struct FinishShared {
   Key sorted[kNarrowMax];  // the result of find_top
   unsigned histogram[kBin];
   int groups[kNarrowMax];
-  double weight[kNarrowMax];     // of sorted[i]
-  double id_weight[kNarrowMax];  // the same in id order
+  Weight weight[kNarrowMax];     // of sorted[i]
+  Weight id_weight[kNarrowMax];  // the same in id order
   int id_order[kNarrowMax];      // and where in `sorted` that is
   KeyRange ranges[kFinishThreads / 32];
   unsigned scan[kFinishThreads / 32];
   unsigned bin, n_before, n_through;  // of find_bin
   int n_group, n_key;
-  double uniform_number;
   int token;
-  LogSoftmax softmax;
+  Softmax softmax;
 };
 
 __device__ KeyRange range_of(const Key* groups, int n_group, FinishShared& s) {
@@ -134,48 +133,43 @@ __device__ void find_top(const Launch& p, const float* values, const Key* groups
   sort_candidates(s.n_key, k, s);
 }
 
-// Top-p, min-p and the draw over the n tokens of `sorted`; sums in double in the host's order, so by one thread.
+// Top-p, min-p and the draw over the n tokens of `sorted`; by one thread.
 __device__ int draw_in_order(const SampleRequest& r, int n, const FinishShared& s) {
   int n_keep = n;
-  if (r.top_p < 1.0F) {
-    double total = 0;
+  if (r.top_p != backend::kNoTopP) {
+    Weight total = 0;
     for (int i = 0; i < n; ++i) total += s.id_weight[i];
-    double sum = 0;
+    const Weight goal = backend::part_of(total, r.top_p);
+    Weight sum = 0;
     for (n_keep = 0; n_keep < n;) {
       sum += s.weight[n_keep++];
-      if (sum >= static_cast<double>(r.top_p) * total) break;
+      if (sum >= goal) break;
     }
   }
-  const auto keeps = [&](int i) {
-    return s.id_order[i] < n_keep && (!(r.min_p > 0.0F) || s.id_weight[i] >= static_cast<double>(r.min_p));
+  const auto kept = [&](int i) {
+    return s.id_order[i] < n_keep && s.id_weight[i] >= r.min_weight ? s.id_weight[i] : Weight{0};
   };
-  double total = 0;
-  for (int i = 0; i < n; ++i) total += keeps(i) ? s.id_weight[i] : 0.0;
-  const double target = s.uniform_number * total;
-  double sum = 0;
-  int last = 0;
-  for (int i = 0; i < n; ++i) {
-    if (!keeps(i)) continue;
-    sum += s.id_weight[i];
-    if (sum > target) return key_token(s.sorted[s.id_order[i]]);
-    if (s.id_weight[i] > 0.0) last = i;
-  }
-  return key_token(s.sorted[s.id_order[last]]);
+  Weight total = 0;
+  for (int i = 0; i < n; ++i) total += kept(i);
+  const Weight target = backend::mul_high(r.random, total);
+  Weight sum = 0;
+  int i = 0;
+  while ((sum += kept(i)) <= target) ++i;  // the target is below the sum of all
+  return key_token(s.sorted[s.id_order[i]]);
 }
 
-__device__ int draw(const SampleRequest& r, double largest, FinishShared& s) {
+__device__ int draw(const SampleRequest& r, float largest, FinishShared& s) {
   const int tid = static_cast<int>(threadIdx.x);
   const int n = r.top_k;
   if (tid < n) {
     const Key key = s.sorted[tid];
-    const double weight = weight_of(key, largest, static_cast<double>(r.temperature));
+    const Weight weight = weight_of(key_logit(key), largest, r.scale);
     int n_lower = 0;
     for (int i = 0; i < n; ++i) n_lower += key_token(s.sorted[i]) < key_token(key) ? 1 : 0;
     s.weight[tid] = weight;
     s.id_weight[n_lower] = weight;
     s.id_order[n_lower] = tid;
   }
-  if (tid == kFinishThreads - 1) s.uniform_number = uniform(r.seed, r.counter);
   __syncthreads();
   if (tid == 0) s.token = draw_in_order(r, n, s);
   __syncthreads();
@@ -197,47 +191,43 @@ __device__ int first_allowed(const Launch& p, const SampleRequest& r, FinishShar
   return s.token < p.n_vocab ? s.token : 0;
 }
 
-// The chunks' parts of the softmax made one: by the first warp, lane by lane, then its butterfly.
-__device__ LogSoftmax merge_sums(const Launch& p, const ChunkSum* sums, FinishShared& s) {
+// The chunks' parts made one, by the first warp.
+__device__ Softmax merge_sums(const Launch& p, int row, FinishShared& s) {
   if (threadIdx.x < 32) {
     const int lane = static_cast<int>(threadIdx.x);
-    double largest = -INFINITY;
-    for (int c = lane; c < p.n_chunk; c += 32) largest = fmax(largest, sums[c].largest);
-    for (int step = 16; step > 0; step /= 2) largest = fmax(largest, __shfl_xor_sync(kAllLanes, largest, step));
-    double sum = 0;
+    const size_t begin = static_cast<size_t>(row) * p.n_chunk;
+    float largest = -INFINITY;
+    Weight sum = 0;
     for (int c = lane; c < p.n_chunk; c += 32) {
-      const ChunkSum part = sums[c];
-      if (isinf(largest))
-        sum += part.largest == largest ? part.sum : 0.0;
-      else
-        sum += part.sum * exp(part.largest - largest);
+      largest = fmaxf(largest, p.work.largest[begin + c]);
+      sum += p.work.sums[begin + c];
     }
+    for (int step = 16; step > 0; step /= 2) largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, step));
     sum = warp_sum(sum);
-    if (lane == 0) s.softmax = {largest, largest == -INFINITY ? 0.0 : log(sum)};
+    if (lane == 0) s.softmax = {largest, sum};
   }
   __syncthreads();
   return s.softmax;
 }
 
-__device__ void report_top(const Launch& p, int row, const SampleRequest& r, const LogSoftmax& softmax,
-                           FinishShared& s) {
+__device__ void report_top(const Launch& p, int row, const SampleRequest& r, FinishShared& s) {
   const Key* groups = p.groups((r.flags & kAdjust) != 0, row);
   find_top(p, p.raw(row), groups, range_of(groups, p.n_group, s), r.n_logprob, s);
   const int tid = static_cast<int>(threadIdx.x);
   if (tid >= r.n_logprob) return;
   const Key key = s.sorted[tid];
-  p.buffers.top[static_cast<size_t>(row) * kMaxTop + tid] = {key_token(key), softmax.of(key_logit(key))};
+  p.buffers.top[static_cast<size_t>(row) * kMaxTop + tid] = {key_token(key), key_logit(key)};
 }
 
 }  // namespace
 
 // finish
 //   token: the largest adjusted key if temperature is 0 or the largest logit is infinite (the first allowed token if it
-//   is -inf); else the draw from exp((l - l_max) / temperature) over top-k <= 64, top-p, min-p. Left to the wide
-//   kernels with kWideToken. top: the n_logprob <= 64 largest raw keys, l - l_max - ln(sum)
+//   is -inf); else the draw by weight over top-k <= 64, top-p, min-p. Left to the wide kernels with kWideToken. top: the
+//   n_logprob <= 64 largest raw keys
 //   groups: [2, n_output, n_group] keys   sums: [n_output, n_chunk]   results: [n_output]   top: [n_output, 1000]
 //   launch: one block of 512 threads an output; 43 KiB of shared memory
-//   order: double, in id order by one thread (top-p: from the largest down), as the host adds; the softmax a fixed tree
+//   order: of integers, so none
 //   cost: reads 8*n_group bytes some three times, 64*k logits; latency-bound
 //   mirrors: backend/sampling.cc (choose, report_logprobs)
 __global__ void __launch_bounds__(kFinishThreads) finish(Launch p) {
@@ -253,18 +243,18 @@ __global__ void __launch_bounds__(kFinishThreads) finish(Launch p) {
     if (threadIdx.x == 0) p.work.best[row] = range.largest;
     if (largest == -INFINITY) {
       token = first_allowed(p, r, s);
-    } else if (!(r.temperature > 0.0F) || largest == INFINITY) {
+    } else if ((r.flags & kDraw) == 0 || largest == INFINITY) {
       token = key_token(range.largest);
     } else if ((r.flags & kWideToken) == 0) {
       find_top(p, p.chosen_from(row, r.flags), groups, range, r.top_k, s);
       token = draw(r, largest, s);
     }
   }
-  LogSoftmax softmax = {};
+  Softmax softmax = {};
   if (r.n_logprob > 0) {
-    softmax = merge_sums(p, p.work.sums + static_cast<size_t>(row) * p.n_chunk, s);
+    softmax = merge_sums(p, row, s);
     if (threadIdx.x == 0) p.work.softmax[row] = softmax;
-    if ((r.flags & kWideTop) == 0) report_top(p, row, r, softmax, s);
+    if ((r.flags & kWideTop) == 0) report_top(p, row, r, s);
   }
   // Where the token is still to be drawn, this writes one that the wide kernels overwrite.
   if (threadIdx.x == 0) write_result(p, row, r, token, softmax);

@@ -17,16 +17,16 @@ __device__ bool draws_wide(const Launch& p, int row, const SampleRequest& r) {
 }
 
 // sort_part
-//   wide_keys = each chunk's keys, descending; wide_sums[i] = sum over j <= i of exp((l_j - l_max) / temperature)
+//   wide_keys = each chunk's keys, descending; wide_sums[i] = sum over j <= i of their weights
 //   of the logits to choose from (for_top: of the raw ones, and no sums)
-//   wide_keys, wide_sums: [16, n_chunk, 2048] 64-bit keys, double; past the row's end key 0, weight 0
+//   wide_keys, wide_sums: [16, n_chunk, 2048] 64-bit keys, 64-bit integers; past the row's end key 0, weight 0
 //   launch: (n_chunk, 16) blocks of 256 threads; 16 KiB of shared memory
-//   order: double; each thread's 8 in order, after a fixed scan over the threads
+//   order: of integers, so none
 //   cost: reads 4, writes 16 bytes a token; bound by the exchanges in shared memory, 66 steps
 //   mirrors: backend/sampling.cc (weight_of, keep_nucleus)
 __global__ void __launch_bounds__(kPartThreads) sort_part(Launch p, int first_row, bool for_top) {
   __shared__ Key keys[kChunk];
-  __shared__ double scratch[kPartThreads / 32];
+  __shared__ Weight scratch[kPartThreads / 32];
   const int row = first_row + static_cast<int>(blockIdx.y);
   const SampleRequest& r = p.request(row);
   if (for_top ? (r.flags & kWideTop) == 0 : !draws_wide(p, row, r)) return;
@@ -40,15 +40,15 @@ __global__ void __launch_bounds__(kPartThreads) sort_part(Launch p, int first_ro
   const size_t out = (static_cast<size_t>(blockIdx.y) * p.n_chunk + blockIdx.x) * kChunk;
   for (int i = tid; i < kChunk; i += kPartThreads) p.work.wide_keys[out + i] = keys[i];
   if (for_top) return;
-  const double largest = key_logit(p.work.best[row]);
-  double sums[kPerThread];
-  double sum = 0;
+  const float largest = key_logit(p.work.best[row]);
+  Weight sums[kPerThread];
+  Weight sum = 0;
   for (int i = 0; i < kPerThread; ++i) {
     const Key key = keys[tid * kPerThread + i];
-    sum += key == 0 ? 0.0 : weight_of(key, largest, static_cast<double>(r.temperature));
+    sum += key == 0 ? 0 : weight_of(key_logit(key), largest, r.scale);
     sums[i] = sum;
   }
-  const double before = block_exclusive_sum<kPartThreads>(sum, scratch);
+  const Weight before = block_exclusive_sum<kPartThreads>(sum, scratch);
   for (int i = 0; i < kPerThread; ++i) p.work.wide_sums[out + tid * kPerThread + i] = before + sums[i];
 }
 
@@ -56,30 +56,30 @@ __global__ void __launch_bounds__(kPartThreads) sort_part(Launch p, int first_ro
 struct WideShared {
   int n_above[kMaxChunk];        // keys >= lower: in the end, those that are kept
   int n_beyond[kMaxChunk];       // keys >= upper
-  double sums[kMaxChunk];        // weight of the kept ones
+  Weight sums[kMaxChunk];        // weight of the kept ones
   int counts[kWideThreads];      // [place][chunk] keys >= the place
-  double weights[kWideThreads];  // and their weight
+  Weight weights[kWideThreads];  // and their weight
   bool enough[kMaxTried];
   Key keys[kTopSorted];
-  double by_id[kChunk];  // weights of one chunk's kept tokens, in id order; 0 for the others
-  double scan[kWideThreads / 32];
-  double total, before, target;
-  int chunk, first_reached, last_positive;
+  Weight by_id[kChunk];  // weights of one chunk's kept tokens, in id order; 0 for the others
+  Weight scan[kWideThreads / 32];
+  Weight total, before, target;
+  int chunk, token;
 };
 
 // What a set must reach to be enough: a number of keys, or a weight.
 struct Goal {
   int count;  // 0: the weight decides
-  double weight;
+  Weight weight;
 };
 
 struct Row {
   const Key* keys;     // [n_chunk, kChunk]
-  const double* sums;  // [n_chunk, kChunk]
+  const Weight* sums;  // [n_chunk, kChunk]
   int n_chunk;
 
-  __device__ double weight(int chunk, int n) const {
-    return n == 0 ? 0.0 : sums[static_cast<size_t>(chunk) * kChunk + n - 1];
+  __device__ Weight weight(int chunk, int n) const {
+    return n == 0 ? 0 : sums[static_cast<size_t>(chunk) * kChunk + n - 1];
   }
   // How many keys of the chunk are >= `cut`, which is known to lie in [low, high].
   __device__ int count(int chunk, Key cut, int low, int high) const {
@@ -94,14 +94,14 @@ struct Row {
   }
 };
 
-// s.enough[place] of the places tried: a warp adds up one at a time, lane by lane, then its butterfly.
+// s.enough[place] of the places tried: a warp adds up one at a time.
 __device__ void judge(const Row& row, const Goal& goal, int n_tried, WideShared& s) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int place = static_cast<int>(threadIdx.x) / 32;
   static_assert(kWideThreads / 32 >= kMaxTried);
   if (place >= n_tried) return;
   int count = 0;
-  double weight = 0;
+  Weight weight = 0;
   for (int c = lane; c < row.n_chunk; c += 32) {
     count += s.counts[place * row.n_chunk + c];
     weight += s.weights[place * row.n_chunk + c];
@@ -124,7 +124,7 @@ __device__ Key find_cut(const Row& row, const Goal& goal, Key lower, Key upper, 
     if (place < n_tried) {
       const Key cut = lower + step * static_cast<Key>(place + 1);
       s.counts[tid] = row.count(chunk, cut, s.n_beyond[chunk], s.n_above[chunk]);
-      s.weights[tid] = goal.count > 0 ? 0.0 : row.weight(chunk, s.counts[tid]);
+      s.weights[tid] = goal.count > 0 ? 0 : row.weight(chunk, s.counts[tid]);
     }
     __syncthreads();
     judge(row, goal, n_tried, s);
@@ -152,13 +152,13 @@ __device__ void keep_all(const Launch& p, WideShared& s) {
   __syncthreads();
 }
 
-// s.sums and s.total of the kept tokens: chunk by chunk.
+// s.sums and s.total of the kept tokens.
 __device__ void sum_kept(const Row& row, WideShared& s) {
   const int tid = static_cast<int>(threadIdx.x);
   if (tid < row.n_chunk) s.sums[tid] = row.weight(tid, s.n_above[tid]);
   __syncthreads();
   if (tid == 0) {
-    double total = 0;
+    Weight total = 0;
     for (int c = 0; c < row.n_chunk; ++c) total += s.sums[c];
     s.total = total;
   }
@@ -170,22 +170,22 @@ __device__ void cut_down(const Launch& p, const SampleRequest& r, const Row& row
   const int tid = static_cast<int>(threadIdx.x);
   keep_all(p, s);
   Key cut = 1;  // above the keys that pad
-  if (r.top_k < p.n_vocab) cut = find_cut(row, {r.top_k, 0.0}, cut, best + 1, s);
+  if (r.top_k < p.n_vocab) cut = find_cut(row, {r.top_k, 0}, cut, best + 1, s);
   sum_kept(row, s);
-  if (r.top_p < 1.0F) {
+  if (r.top_p != backend::kNoTopP) {
     if (tid < row.n_chunk) s.n_beyond[tid] = 0;
-    const double target = static_cast<double>(r.top_p) * s.total;
+    const Weight goal = backend::part_of(s.total, r.top_p);
     __syncthreads();
-    find_cut(row, {0, target}, cut, best + 1, s);
+    find_cut(row, {0, goal}, cut, best + 1, s);
   }
-  if (r.min_p > 0.0F && tid < row.n_chunk) {
-    const double largest = key_logit(best);
+  if (r.min_weight > 0 && tid < row.n_chunk) {
+    const float largest = key_logit(best);
     int low = 0;
     int high = s.n_above[tid];
     while (low < high) {
       const int middle = (low + high) / 2;
       const Key key = row.keys[static_cast<size_t>(tid) * kChunk + middle];
-      if (weight_of(key, largest, static_cast<double>(r.temperature)) >= static_cast<double>(r.min_p))
+      if (weight_of(key_logit(key), largest, r.scale) >= r.min_weight)
         low = middle + 1;
       else
         high = middle;
@@ -196,48 +196,35 @@ __device__ void cut_down(const Launch& p, const SampleRequest& r, const Row& row
   sum_kept(row, s);
 }
 
-// The chunk in which the running sum, in id order, exceeds the target; by one thread.
-__device__ void find_chunk(const Row& row, double uniform_number, WideShared& s) {
-  s.target = uniform_number * s.total;
+// The chunk in which the running sum, in id order, exceeds the target, which is below the sum; by one thread.
+__device__ void find_chunk(uint64_t random, WideShared& s) {
+  s.target = backend::mul_high(random, s.total);
   s.before = 0;
-  for (s.chunk = 0; s.chunk < row.n_chunk; ++s.chunk) {
-    const double sum = s.before + s.sums[s.chunk];
-    if (sum > s.target) return;
-    s.before = sum;
-  }
-  // The product was rounded up to the sum: the last token that has a weight.
-  s.target = INFINITY;
-  while (s.chunk > 0 && !(s.sums[--s.chunk] > 0.0)) continue;
+  for (s.chunk = 0; s.before + s.sums[s.chunk] <= s.target; ++s.chunk) s.before += s.sums[s.chunk];
 }
 
-// The first token of s.chunk, in id order, whose running sum exceeds the target; else the last that has a weight. A
-// fixed scan; since such a one need not grow with each of its steps, only a token with a weight counts.
-__device__ int find_token(const Launch& p, const Row& row, double largest, double temperature, WideShared& s) {
+// The token of s.chunk at which the running sum, in id order, exceeds the target.
+__device__ int find_token(const Row& row, float largest, float scale, WideShared& s) {
   const int tid = static_cast<int>(threadIdx.x);
   const int base = s.chunk * kChunk;
-  for (int i = tid; i < kChunk; i += kWideThreads) s.by_id[i] = 0.0;
-  if (tid == 0) {
-    s.first_reached = kChunk;
-    s.last_positive = 0;
-  }
+  for (int i = tid; i < kChunk; i += kWideThreads) s.by_id[i] = 0;
   __syncthreads();
   for (int i = tid; i < s.n_above[s.chunk]; i += kWideThreads) {
     const Key key = row.keys[static_cast<size_t>(base) + i];
-    s.by_id[key_token(key) - base] = weight_of(key, largest, temperature);
+    s.by_id[key_token(key) - base] = weight_of(key_logit(key), largest, scale);
   }
   __syncthreads();
   constexpr int kOwn = kChunk / kWideThreads;
-  double sum = 0;
+  Weight sum = 0;
   for (int i = 0; i < kOwn; ++i) sum += s.by_id[tid * kOwn + i];
   sum = s.before + block_exclusive_sum<kWideThreads>(sum, s.scan);
   for (int i = tid * kOwn; i < (tid + 1) * kOwn; ++i) {
+    const Weight before = sum;
     sum += s.by_id[i];
-    if (!(s.by_id[i] > 0.0)) continue;
-    atomicMax(&s.last_positive, i);
-    if (sum > s.target) atomicMin(&s.first_reached, i);
+    if (before <= s.target && s.target < sum) s.token = base + i;  // of one thread alone
   }
   __syncthreads();
-  return base + (s.first_reached < kChunk ? s.first_reached : s.last_positive);
+  return s.token;
 }
 
 __device__ Row row_of(const Launch& p) {
@@ -250,8 +237,7 @@ __device__ Row row_of(const Launch& p) {
 //   top_k largest, of these the fewest that weigh top_p of them, of these those of at least min_p
 //   wide_keys, wide_sums: [16, n_chunk, 2048]   results: [n_output]
 //   launch: 16 blocks of 1,024 threads, one an output; 48 KiB of shared memory
-//   order: double; within a chunk as sort_part added, and over the chunks one by one (in the search lane by lane, then
-//   a butterfly); within the drawn chunk a fixed scan in id order
+//   order: of integers, so none
 //   cost: some 20 rounds of bisections, latency-bound
 //   mirrors: backend/sampling.cc (choose)
 __global__ void __launch_bounds__(kWideThreads) draw_part(Launch p, int first_row) {
@@ -262,18 +248,18 @@ __global__ void __launch_bounds__(kWideThreads) draw_part(Launch p, int first_ro
   const Key best = p.work.best[index];
   const Row row = row_of(p);
   cut_down(p, r, row, best, s);
-  if (threadIdx.x == 0) find_chunk(row, uniform(r.seed, r.counter), s);
+  if (threadIdx.x == 0) find_chunk(r.random, s);
   __syncthreads();
-  const int token = find_token(p, row, key_logit(best), static_cast<double>(r.temperature), s);
+  const int token = find_token(row, key_logit(best), r.scale, s);
   if (threadIdx.x != 0) return;
-  write_result(p, index, r, token, r.n_logprob > 0 ? p.work.softmax[index] : LogSoftmax{});
+  write_result(p, index, r, token, r.n_logprob > 0 ? p.work.softmax[index] : Softmax{});
 }
 
 // top_part
-//   top = the n_logprob largest raw keys, descending, and their l - l_max - ln(sum)
+//   top = the n_logprob largest raw keys, descending
 //   wide_keys: [16, n_chunk, 2048], raw   top: [n_output, 1000]
 //   launch: 16 blocks of 1,024 threads, one an output; 48 KiB of shared memory
-//   order: none in the selection; the softmax is that of `finish`
+//   order: none
 //   cost: as draw_part
 //   mirrors: backend/sampling.cc (report_logprobs)
 __global__ void __launch_bounds__(kWideThreads) top_part(Launch p, int first_row) {
@@ -284,7 +270,7 @@ __global__ void __launch_bounds__(kWideThreads) top_part(Launch p, int first_row
   const Row row = row_of(p);
   const int tid = static_cast<int>(threadIdx.x);
   keep_all(p, s);
-  if (r.n_logprob < p.n_vocab) find_cut(row, {r.n_logprob, 0.0}, 1, ~Key{0}, s);
+  if (r.n_logprob < p.n_vocab) find_cut(row, {r.n_logprob, 0}, 1, ~Key{0}, s);
   if (tid == 0) {
     int begin = 0;
     for (int c = 0; c < p.n_chunk; ++c) {
@@ -300,8 +286,7 @@ __global__ void __launch_bounds__(kWideThreads) top_part(Launch p, int first_row
   sort_descending(s.keys, kTopSorted);
   if (tid >= r.n_logprob) return;
   const Key key = s.keys[tid];
-  const float logprob = p.work.softmax[index].of(key_logit(key));
-  p.buffers.top[static_cast<size_t>(index) * kMaxTop + tid] = {key_token(key), logprob};
+  p.buffers.top[static_cast<size_t>(index) * kMaxTop + tid] = {key_token(key), key_logit(key)};
 }
 
 }  // namespace
