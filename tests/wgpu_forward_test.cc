@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "backend/sampling.h"
 #include "contract/small_model.h"
 #include "ref/ref.h"
 #include "support/crowd.h"
@@ -212,33 +213,44 @@ struct Sampled {
   std::vector<float> logprobs;
 };
 
-// Two steps in flight: each of the second's rows begins with what the first chose, on the device or on the host.
-Sampled sample_in_flight(const backend::Factory& factory, const backend::Sampling& sampling, int n_logprob,
-                         std::span<const backend::TokenBias> bias = {}, std::span<const uint32_t> mask = {}) {
+// Two steps in flight: each of the second's rows begins with what the first chose, on the device. With `definition` each
+// result is that of the row's own logits.
+Sampled sample_in_flight(const backend::Factory& factory, const backend::Output& request, bool definition = false) {
   const auto backend = make_backend(factory, demo_model(), options_for(64, Precision::kExact));
   const std::vector<backend::PageId> pages = {0};
   const TokenId prompt[] = {785, 921, 308};
   Sampled out;
-  backend::Output output;
-  output.sampling = sampling;
-  output.n_logprob = n_logprob;
-  output.bias = bias;
-  output.mask = mask;
+  std::vector<backend::Output> outputs(6, request);
   backend::Ticket before = 0;
   const auto collect = [&](backend::Ticket ticket) {
     backend::StepResult result;
     const Status done = backend->wait(ticket, result);
     ASSERT_TRUE(done) << done.error().message;
-    out.tokens.push_back(result.outputs[0].token);
-    out.logprobs.push_back(result.outputs[0].logprob);
+    const backend::OutputResult& seen = result.outputs[0];
+    if (definition) {
+      backend::OutputResult wanted;
+      const size_t step = out.tokens.size();
+      sample_row(seen.logits, outputs[step], step == 0 ? -1 : out.tokens.back(), wanted);
+      EXPECT_EQ(seen.token, wanted.token) << "step " << step;
+      EXPECT_EQ(seen.logprob, wanted.logprob) << "step " << step;
+      ASSERT_EQ(seen.top.size(), wanted.top.size());
+      for (size_t i = 0; i < seen.top.size(); ++i) {
+        EXPECT_EQ(seen.top[i].token, wanted.top[i].token) << "step " << step << ", place " << i;
+        EXPECT_EQ(seen.top[i].logprob, wanted.top[i].logprob) << "step " << step << ", place " << i;
+      }
+    }
+    out.tokens.push_back(seen.token);
+    out.logprobs.push_back(seen.logprob);
   };
   for (int step = 0; step < 6; ++step) {
     std::vector<backend::Row> rows;
     for (int i = 0; i < (step == 0 ? 3 : 1); ++i)
       rows.push_back({step == 0 ? prompt[i] : backend::kLast, step == 0 ? i : 2 + step, 0});
     const backend::Sequence sequence{0, rows.back().position + 1, pages};
+    backend::Output& output = outputs[static_cast<size_t>(step)];
     output.row = static_cast<int>(rows.size()) - 1;
     output.random_counter = static_cast<uint64_t>(step);
+    output.logits = definition;
     const auto ticket = backend->submit({rows, {&sequence, 1}, {}, {&output, 1}}, nullptr);
     EXPECT_TRUE(ticket) << ticket.error().message;
     if (step > 0) collect(before);
@@ -248,35 +260,53 @@ Sampled sample_in_flight(const backend::Factory& factory, const backend::Samplin
   return out;
 }
 
+backend::Output warm_request() {
+  backend::Output out;
+  out.sampling.temperature = 0.9F;
+  out.sampling.top_k = 20;
+  out.sampling.top_p = 0.95F;
+  out.sampling.repeat_penalty = 1.1F;
+  out.sampling.seed = 7;
+  return out;
+}
+
 TEST_F(WgpuForward, TokensInFlightAreThoseOfTheReference) {
-  const backend::Sampling greedy = {};
-  backend::Sampling warm;
-  warm.temperature = 0.9F;
-  warm.top_k = 20;
-  warm.top_p = 0.95F;
-  warm.repeat_penalty = 1.1F;
-  warm.seed = 7;
-  for (const backend::Sampling& sampling : {greedy, warm}) {
+  for (backend::Output request : {backend::Output{}, warm_request()}) {
     for (const int n_logprob : {0, 3}) {
-      const Sampled wanted = sample_in_flight(ref::kFactory, sampling, n_logprob);
-      const Sampled seen = sample_in_flight(wgpu::kFactory, sampling, n_logprob);
-      EXPECT_EQ(seen.tokens, wanted.tokens) << sampling.temperature << " " << n_logprob;
+      request.n_logprob = n_logprob;
+      const Sampled wanted = sample_in_flight(ref::kFactory, request);
+      const Sampled seen = sample_in_flight(wgpu::kFactory, request);
+      EXPECT_EQ(seen.tokens, wanted.tokens) << request.sampling.temperature << " " << n_logprob;
       for (size_t i = 0; i < wanted.logprobs.size(); ++i) EXPECT_NEAR(seen.logprobs[i], wanted.logprobs[i], 1e-3);
     }
   }
 }
 
 // Chosen on the device, so that the second step need not wait for the first.
-TEST_F(WgpuForward, GreedyTokensAfterBiasesAndMasksAreThoseOfTheReference) {
-  const std::vector<TokenId> plain = sample_in_flight(wgpu::kFactory, {}, 0).tokens;
+TEST_F(WgpuForward, TokensInFlightAreThoseOfTheDefinition) {
+  const std::vector<TokenId> plain = sample_in_flight(wgpu::kFactory, {}, true).tokens;
   // Not the first token, and not at all what comes second.
   const std::vector<backend::TokenBias> bias = {{plain[0], -50.0F}, {plain[0], -50.0F}};
   std::vector<uint32_t> mask((static_cast<size_t>(demo_model()->config.n_vocab) + 31) / 32, ~0U);
   mask[static_cast<size_t>(plain[1]) / 32] &= ~(1U << (plain[1] % 32));
-  const Sampled wanted = sample_in_flight(ref::kFactory, {}, 0, bias, mask);
-  const Sampled seen = sample_in_flight(wgpu::kFactory, {}, 0, bias, mask);
-  EXPECT_EQ(seen.tokens, wanted.tokens);
-  EXPECT_NE(seen.tokens, plain);
+  backend::Output changed;
+  changed.bias = bias;
+  changed.mask = mask;
+  EXPECT_NE(sample_in_flight(wgpu::kFactory, changed, true).tokens, plain);
+  backend::Output warm = warm_request();
+  warm.bias = bias;
+  warm.mask = mask;
+  warm.n_logprob = 20;
+  sample_in_flight(wgpu::kFactory, warm, true);
+  backend::Output hot;
+  hot.sampling.temperature = 3.0F;
+  hot.sampling.seed = 11;
+  hot.sampling.frequency_penalty = 0.5F;
+  const std::vector<TokenId> drawn = sample_in_flight(wgpu::kFactory, hot, true).tokens;
+  EXPECT_NE(drawn, plain);
+  hot.sampling.top_p = 0.5F;
+  hot.sampling.min_p = 0.01F;
+  sample_in_flight(wgpu::kFactory, hot, true);
 }
 
 }  // namespace

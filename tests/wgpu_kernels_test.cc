@@ -9,6 +9,7 @@
 
 #include "contract/small_model.h"
 #include "support/crowd.h"
+#include "support/wgpu_device.h"
 #include "wgpu/context.h"
 #include "wgpu/input.h"
 #include "wgpu/shaders.h"
@@ -44,14 +45,8 @@ int number_in(const std::string& text, const std::string& constant) {
   return at == std::string::npos ? -1 : std::stoi(text.substr(at + before.size()));
 }
 
-class WgpuKernels : public testing::Test {
+class WgpuKernels : public WithWgpu {
  protected:
-  void SetUp() override {
-    auto opened = Context::open(0);
-    if (!opened) GTEST_SKIP() << opened.error().message;
-    context_ = std::move(*opened);
-  }
-
   // Of subgroups, as kernels take it for granted: a GPU's and none, since nothing is run; less than the lanes that share a sum.
   std::vector<int> widths(bool is_thorough) const {
     if (!context_->has_subgroups()) return {1};
@@ -59,25 +54,26 @@ class WgpuKernels : public testing::Test {
   }
 
   void record(const model::Model& model, wgpu::Stages& stages, wgpu::InputWriter& input, const backend::Batch& batch,
-              size_t n_output, bool is_greedy) {
+              size_t n_output, bool draws) {
     backend::Batch cut = batch;
     cut.outputs = batch.outputs.first(std::min(n_output, batch.outputs.size()));
-    // Of the greedy steps some have a mask.
-    std::vector<backend::Output> masked(cut.outputs.begin(), cut.outputs.end());
-    const std::vector<uint32_t> mask(static_cast<size_t>(model.config.n_vocab), ~0U);
-    if (is_greedy && masked.size() == 1) {
-      masked[0].sample = true;
-      masked[0].mask = mask;
-      cut.outputs = masked;
+    std::vector<backend::Output> outputs(cut.outputs.begin(), cut.outputs.end());
+    if (draws && !outputs.empty()) {
+      outputs[0].sample = true;
+      outputs[0].sampling.temperature = 1.0F;
+      outputs[0].sampling.top_k = 5;
+      outputs[0].sampling.top_p = 0.5F;
+      outputs[0].n_logprob = 3;
     }
+    cut.outputs = outputs;
     const backend::Step step(cut);
-    const auto& words = input.write(step, is_greedy);
-    const int outputs = static_cast<int>(step.outputs().size());
-    ASSERT_TRUE(stages.reserve(outputs, words.size()));
+    const auto& words = input.write(step);
+    const int n = static_cast<int>(step.outputs().size());
+    ASSERT_TRUE(stages.reserve(n, words.size(), input.shape().sample));
     int length = 1;
     for (const backend::Sequence& s : step.sequences()) length = std::max(length, int{s.length});
-    stages.begin(input.shape(), nullptr, is_greedy);
-    model::forward(stages, model, {static_cast<int>(step.rows().size()), outputs, length});
+    stages.begin(input.shape(), nullptr);
+    model::forward(stages, model, {static_cast<int>(step.rows().size()), n, length});
     stages.end();
     ASSERT_TRUE(stages.status()) << stages.status().error().message;
   }
@@ -134,8 +130,6 @@ class WgpuKernels : public testing::Test {
       EXPECT_TRUE(is_used) << name;
     }
   }
-
-  std::unique_ptr<Context> context_;
 };
 
 TEST_F(WgpuKernels, EveryTextIsValid) {

@@ -54,6 +54,15 @@ struct Request {
   }
 };
 
+// Of the raw logits: the weights' sum, which log-probabilities are made of, and whose last bits they do not show.
+inline uint64_t weight_sum(const Request& q) {
+  float largest = -kInf;
+  for (const float logit : q.logits) largest = logit > largest ? logit : largest;
+  uint64_t sum = 0;
+  for (const float logit : q.logits) sum += backend::weight_of(logit, largest, backend::kScaleOfOne);
+  return sum;
+}
+
 // What the rows and requests are made of. `below(n)` is 0..n-1.
 class Maker {
  public:

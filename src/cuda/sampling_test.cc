@@ -201,6 +201,9 @@ void expect_host(Device& device, const std::vector<Request>& requests) {
     const Request& q = requests[i];
     backend::sample_row(q.logits, q.wanted(), q.last, want);
     expect_same(q, got.outputs[i], want);
+    if (q.output.n_logprob > 0 && answers[0].results[i].largest > -kInf) {
+      EXPECT_EQ(answers[0].results[i].sum, weight_sum(q)) << q.describe();
+    }
     EXPECT_EQ(answers[0].last_token[requests.size() - 1 - i], q.output.sample ? got.outputs[i].token : q.last);
     if (testing::Test::HasFailure()) return;
   }

@@ -1,11 +1,9 @@
-// The WebGPU backend: a step's input is written into one buffer, its kernels are recorded into one pass, and tokens are
-// copied out behind them. What the device's sampler does not do, the host does on the step's logits; steps behind such a
-// one are recorded when it is done.
+// The WebGPU backend: a step's input is written into one buffer, its kernels are recorded into one pass, and what they sampled
+// is copied out behind them.
 #include "backend/backend.h"
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +13,6 @@
 
 #include "backend/check_batch.h"
 #include "backend/host_backend.h"
-#include "backend/sampling.h"
 #include "base/check.h"
 #include "wgpu/context.h"
 #include "wgpu/input.h"
@@ -31,7 +28,6 @@ using backend::Batch;
 using backend::KvType;
 using backend::Output;
 using backend::Precision;
-using backend::TokenId;
 
 KvType kv_type(Precision precision) { return precision == Precision::kExact ? KvType::kF32 : KvType::kF16; }
 
@@ -41,19 +37,11 @@ backend::Footprint footprint(const model::Model& model, const backend::Options& 
   const int64_t a_row = int64_t{3} * c.d_model + 3 * int64_t{c.d_q()} + 4 * int64_t{c.d_kv()} + c.n_expert;
   const int64_t a_slot = int64_t{c.d_ff} + c.d_model + 8;
   const int64_t blocks = block_words(c, options.max_row, int64_t{1} << 20);
-  const int64_t an_output = int64_t{c.n_vocab} + c.d_model;
+  const int64_t an_output = 2 * int64_t{c.n_vocab} + c.d_model + sample_view_words(c.n_vocab);
   return {
       .weight_bytes = weight_bytes_on_device(model),
       .kv_bytes_per_token = int64_t{2} * c.n_layer * c.d_kv() * kv_element_bytes(kv_type(options.precision)),
       .workspace_bytes = 4 * (options.max_row * a_row + n_slot * a_slot + options.max_sequence * an_output + blocks)};
-}
-
-// The largest of the allowed logits, after biases, which are added in place: all that the device's own sampler does.
-bool is_greedy(const Output& output) {
-  const backend::Sampling& s = output.sampling;
-  return output.n_logprob == 0 &&
-         (!output.sample || (s.temperature == 0 && s.repeat_penalty == 1 && s.presence_penalty == 0 &&
-                             s.frequency_penalty == 0 && (output.bias.empty() || !output.logits)));
 }
 
 class WgpuBackend final : public backend::Backend {
@@ -65,8 +53,7 @@ class WgpuBackend final : public backend::Backend {
         context_(std::move(context)),
         weights_(std::move(weights)),
         stages_(*context_, model_->config, *weights_, limits.kv.type == KvType::kF32, subgroup_width),
-        input_(model_->config, stages_.attn_tile_queries()),
-        last_token_(static_cast<size_t>(limits.max_sequence), -1) {}
+        input_(model_->config, stages_.attn_tile_queries()) {}
   // What is in flight writes to what goes next.
   ~WgpuBackend() override { static_cast<void>(context_->flush()); }
 
@@ -85,10 +72,8 @@ class WgpuBackend final : public backend::Backend {
     backend::Ticket ticket;
     backend::Step step;
     backend::TraceSink* trace;
-    bool is_greedy = true;
-    bool is_recorded = false;
-    Status recorded = {};            // what recording it said, where that was put off
-    std::vector<int> logit_outputs;  // whose logits come back, in their order behind the tokens
+    SampleShape sample;
+    std::vector<int> logit_outputs;  // whose logits come back
     WGPUSubmissionIndex submission = 0;
     Readback* results = nullptr;
   };
@@ -97,7 +82,9 @@ class WgpuBackend final : public backend::Backend {
   Status copy_pages(const backend::Step& step, WGPUCommandEncoder encoder);
   Status copy_results(Pending& pending, WGPUCommandEncoder encoder);
   void submit_recorded(Pending& pending, WGPUCommandEncoder encoder);
-  int64_t token_bytes(const Pending& pending) const { return (std::ssize(pending.step.outputs()) * 4 + 15) / 16 * 16; }
+  // Of what comes back: results, lists, logits.
+  int64_t lists_at(const Pending& pending) const { return 4 * kResultWords * std::ssize(pending.step.outputs()); }
+  int64_t logits_at(const Pending& pending) const { return lists_at(pending) + 8 * int64_t{pending.sample.n_entry}; }
   int64_t logit_bytes() const { return int64_t{4} * model_->config.n_vocab; }
   void unpack(const Pending& pending, std::span<const std::byte> results, backend::StepResult& out);
 
@@ -110,7 +97,6 @@ class WgpuBackend final : public backend::Backend {
   Buffer page_;  // one page on its way: a copy within a buffer goes through another
   std::array<Readback, 2> results_;
   std::deque<Pending> pending_;
-  std::vector<TokenId> last_token_;  // of each slot, as of the last wait(); -1 where none was sampled yet
   backend::Ticket next_ticket_ = 1;
 };
 
@@ -138,8 +124,7 @@ Status WgpuBackend::copy_pages(const backend::Step& step, WGPUCommandEncoder enc
 }
 
 Status WgpuBackend::copy_results(Pending& pending, WGPUCommandEncoder encoder) {
-  const auto n_token = static_cast<uint64_t>(token_bytes(pending));
-  const uint64_t n_byte = n_token + static_cast<uint64_t>(logit_bytes() * std::ssize(pending.logit_outputs));
+  const auto n_byte = static_cast<uint64_t>(logits_at(pending) + logit_bytes() * std::ssize(pending.logit_outputs));
   Readback& to = results_[pending.ticket % results_.size()];
   if (to.buffer == nullptr || wgpuBufferGetSize(to.buffer.get()) < n_byte) {
     to.buffer.reset();
@@ -147,14 +132,17 @@ Status WgpuBackend::copy_results(Pending& pending, WGPUCommandEncoder encoder) {
                                                       WGPUBufferUsage_MapRead | WGPUBufferUsage_CopyDst, "results"));
   }
   pending.results = &to;
-  if (pending.is_greedy)
-    wgpuCommandEncoderCopyBufferToBuffer(encoder, stages_.b.tokens.get(), 0, to.buffer.get(), 0,
-                                         static_cast<uint64_t>(4 * std::ssize(pending.step.outputs())));
-  uint64_t at = n_token;
+  const auto copy = [&](const Buffer& from, int64_t from_at, int64_t to_at, int64_t n) {
+    if (n > 0)
+      wgpuCommandEncoderCopyBufferToBuffer(encoder, from.get(), static_cast<uint64_t>(from_at), to.buffer.get(),
+                                           static_cast<uint64_t>(to_at), static_cast<uint64_t>(n));
+  };
+  copy(stages_.b.results, 0, 0, lists_at(pending));
+  copy(stages_.b.lists, 0, lists_at(pending), logits_at(pending) - lists_at(pending));
+  int64_t at = logits_at(pending);
   for (const int output : pending.logit_outputs) {
-    wgpuCommandEncoderCopyBufferToBuffer(encoder, stages_.b.logits.get(), static_cast<uint64_t>(output * logit_bytes()),
-                                         to.buffer.get(), at, static_cast<uint64_t>(logit_bytes()));
-    at += static_cast<uint64_t>(logit_bytes());
+    copy(stages_.b.logits, output * logit_bytes(), at, logit_bytes());
+    at += logit_bytes();
   }
   submit_recorded(pending, encoder);
   context_->start_reading(to, n_byte);
@@ -168,12 +156,12 @@ void WgpuBackend::submit_recorded(Pending& pending, WGPUCommandEncoder encoder) 
 }
 
 Status WgpuBackend::record(Pending& pending) {
-  pending.is_recorded = true;
   stages_.timing().start();
   const backend::Step& step = pending.step;
   const int n_output = static_cast<int>(step.outputs().size());
-  const std::vector<uint32_t>& words = input_.write(step, pending.is_greedy);
-  RETURN_IF_ERROR(stages_.reserve(n_output, words.size()));
+  const std::vector<uint32_t>& words = input_.write(step);
+  pending.sample = input_.shape().sample;
+  RETURN_IF_ERROR(stages_.reserve(n_output, words.size(), pending.sample));
   context_->write(stages_.b.input.get(), 0, words.data(), 4 * words.size());
   if (!step.page_copies().empty()) {
     const Handle<WGPUCommandEncoder, wgpuCommandEncoderRelease> encoder(
@@ -184,7 +172,7 @@ Status WgpuBackend::record(Pending& pending) {
   int max_length = 1;
   for (const backend::Sequence& s : step.sequences()) max_length = std::max(max_length, int{s.length});
   const int n_row = static_cast<int>(step.rows().size());
-  stages_.begin(input_.shape(), pending.trace, pending.is_greedy);
+  stages_.begin(input_.shape(), pending.trace);
   model::forward(stages_, *model_, {n_row, n_output, max_length});
   WGPUCommandEncoder encoder = stages_.end();
   RETURN_IF_ERROR(stages_.status());
@@ -201,11 +189,8 @@ Result<backend::Ticket> WgpuBackend::submit(const Batch& batch, backend::TraceSi
   CHECK(pending_.size() < results_.size());
   RETURN_IF_ERROR(context_->status());
   Pending& pending = pending_.emplace_back(next_ticket_, batch, trace);
-  for (const Output& output : pending.step.outputs()) pending.is_greedy = pending.is_greedy && is_greedy(output);
   for (int i = 0; i < std::ssize(pending.step.outputs()); ++i)
-    if (!pending.is_greedy || pending.step.outputs()[static_cast<size_t>(i)].logits) pending.logit_outputs.push_back(i);
-  // The step before may yet have to choose the tokens that this one begins with.
-  if (pending_.size() > 1 && !pending_.front().is_greedy) return next_ticket_++;
+    if (pending.step.outputs()[static_cast<size_t>(i)].logits) pending.logit_outputs.push_back(i);
   if (const Status recorded = record(pending); !recorded) {
     pending_.pop_back();
     return tl::make_unexpected(recorded.error());
@@ -214,53 +199,30 @@ Result<backend::Ticket> WgpuBackend::submit(const Batch& batch, backend::TraceSi
 }
 
 void WgpuBackend::unpack(const Pending& pending, std::span<const std::byte> results, backend::StepResult& out) {
-  const backend::Step& step = pending.step;
-  const auto n_vocab = static_cast<size_t>(model_->config.n_vocab);
-  const auto slot_of = [&](const backend::Row& row) {
-    return static_cast<size_t>(step.sequences()[static_cast<size_t>(row.sequence)].slot);
+  const auto words = [&](int64_t begin, int64_t end) {
+    return std::span(reinterpret_cast<const uint32_t*>(results.data() + begin), static_cast<size_t>(end - begin) / 4);
   };
-  const std::vector<TokenId> before = last_token_;
-  out.outputs.assign(step.outputs().size(), {});
-  size_t next = 0;
-  for (size_t i = 0; i < out.outputs.size(); ++i) {
-    const Output& request = step.outputs()[i];
-    backend::OutputResult& result = out.outputs[i];
-    const backend::Row& row = step.rows()[static_cast<size_t>(request.row)];
-    std::span<const float> logits;
-    if (next < pending.logit_outputs.size() && pending.logit_outputs[next] == static_cast<int>(i)) {
-      const size_t at = static_cast<size_t>(token_bytes(pending)) + next++ * n_vocab * sizeof(float);
-      logits = {reinterpret_cast<const float*>(results.data() + at), n_vocab};
-    }
-    if (request.logits) result.logits.assign(logits.begin(), logits.end());
-    if (pending.is_greedy) {
-      if (request.sample) std::memcpy(&result.token, results.data() + 4 * i, 4);
-    } else {
-      sample_row(logits, request, row.token == backend::kLast ? before[slot_of(row)] : -1, result);
-    }
-    if (request.sample) last_token_[slot_of(row)] = result.token;
+  unpack_samples(pending.step, model_->config.n_vocab, words(0, lists_at(pending)),
+                 words(lists_at(pending), logits_at(pending)), out);
+  const std::byte* row = results.data() + logits_at(pending);
+  for (const int output : pending.logit_outputs) {
+    const auto* logits = reinterpret_cast<const float*>(row);
+    out.outputs[static_cast<size_t>(output)].logits.assign(logits, logits + model_->config.n_vocab);
+    row += logit_bytes();
   }
 }
 
 Status WgpuBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
-  CHECK(!pending_.empty() && pending_.front().ticket == ticket && pending_.front().is_recorded);
+  CHECK(!pending_.empty() && pending_.front().ticket == ticket);
   const Pending pending = std::move(pending_.front());
   pending_.pop_front();
   out.outputs.clear();
-  Status done = pending.recorded;
-  if (done) done = context_->wait(pending.submission);
-  if (done && pending.results != nullptr) {
-    const auto bytes = context_->reading(*pending.results);
-    if (bytes) {
-      unpack(pending, *bytes, out);
-      context_->done_reading(*pending.results);
-      if (!pending.is_greedy)
-        context_->write(stages_.b.last_token.get(), 0, last_token_.data(), 4 * last_token_.size());
-    } else {
-      done = tl::make_unexpected(bytes.error());
-    }
-  }
-  if (!pending_.empty() && !pending_.front().is_recorded) pending_.front().recorded = record(pending_.front());
-  return done;
+  RETURN_IF_ERROR(context_->wait(pending.submission));
+  if (pending.results == nullptr) return {};
+  ASSIGN_OR_RETURN(const auto bytes, context_->reading(*pending.results));
+  unpack(pending, bytes, out);
+  context_->done_reading(*pending.results);
+  return {};
 }
 
 // What the kernels take; anything else is refused by name before it is loaded.

@@ -18,31 +18,7 @@ void Stages::head(const model::Model&, const model::Shape& shape) {
             .y_stride = config_.n_vocab,
             .of_outputs = true});
   tap(backend::Tap::kResultOutput, -1, b.logits, shape.n_output, config_.n_vocab);
-  if (is_greedy_) choose(shape.n_output);
-}
-
-void Stages::choose(int n_output) {
-  const int adjusts = step_.adjusts ? 1 : 0;
-  const SiteId largest_id = {"largest", -1, adjusts};
-  Site* largest = find(largest_id);
-  if (largest == nullptr) {
-    const Range ranges[] = {{b.logits.get(), 0, 0}, {b.candidates.get(), 0, 0}};
-    largest = site(largest_id, adjusts != 0 ? "ww" : "rw", ranges);
-  }
-  launch(
-      largest, adjusts,
-      [&] {
-        return Recipe{
-            "kernels/largest", constant("N_VOCAB", config_.n_vocab), {}, {{'a', adjusts}, {'b', 1 - adjusts}}};
-      },
-      64, n_output);
-  const SiteId id = {"head", -1, 0};
-  Site* at = find(id);
-  if (at == nullptr) {
-    const Range ranges[] = {{b.candidates.get(), 0, 0}, {b.tokens.get(), 0, 0}, {b.last_token.get(), 0, 0}};
-    at = site(id, "rww", ranges);
-  }
-  launch(at, 0, [] { return Recipe{"head", {}}; }, n_output, 1);
+  choose(shape.n_output);
 }
 
 }  // namespace tercet::wgpu

@@ -26,7 +26,8 @@ enum Header {
   kSamples,
   kBlocks,
   kTiles,
-  kAdjustments,
+  kRequests,
+  kViews,
   kHeaderWords = 16
 };
 
@@ -60,7 +61,8 @@ void InputWriter::write_rotations(const backend::Step& step) {
 // come first, so that none is left alone at the end.
 void InputWriter::write_tiles(const backend::Step& step) {
   const auto rows = step.rows();
-  shape_ = {.n_row = static_cast<int>(rows.size())};
+  shape_ = {};
+  shape_.n_row = static_cast<int>(rows.size());
   std::vector<std::array<uint32_t, 3>> tiles;
   for (size_t first = 0; first < rows.size();) {
     size_t end = first + 1;
@@ -81,35 +83,7 @@ void InputWriter::write_tiles(const backend::Step& step) {
     words_.insert(words_.end(), tile->begin(), tile->end());
 }
 
-// Of each output three words, then what they point to.
-void InputWriter::write_adjustments(const backend::Step& step) {
-  const size_t n_mask_word = (static_cast<size_t>(n_vocab_) + 31) / 32;
-  size_t at = begin(kAdjustments);
-  words_.resize(words_.size() + 3 * step.outputs().size(), 0);
-  for (const backend::Output& output : step.outputs()) {
-    if (output.sample && !output.bias.empty()) {
-      words_[at] = static_cast<uint32_t>(words_.size());
-      words_[at + 1] = static_cast<uint32_t>(output.bias.size());
-      std::vector<backend::TokenBias> sorted(output.bias.begin(), output.bias.end());
-      std::ranges::stable_sort(sorted, {}, &backend::TokenBias::token);
-      for (const backend::TokenBias& bias : sorted) {
-        CHECK(bias.token >= 0 && bias.token < n_vocab_);
-        words_.push_back(static_cast<uint32_t>(bias.token));
-        words_.push_back(std::bit_cast<uint32_t>(bias.bias));
-      }
-      shape_.adjusts = true;
-    }
-    if (output.sample && !output.mask.empty()) {
-      CHECK(output.mask.size() >= n_mask_word);
-      words_[at + 2] = static_cast<uint32_t>(words_.size());
-      words_.insert(words_.end(), output.mask.begin(), output.mask.begin() + static_cast<std::ptrdiff_t>(n_mask_word));
-      shape_.adjusts = true;
-    }
-    at += 3;
-  }
-}
-
-const std::vector<uint32_t>& InputWriter::write(const backend::Step& step, bool is_greedy) {
+const std::vector<uint32_t>& InputWriter::write(const backend::Step& step) {
   size_t stride = 1;
   for (const backend::Sequence& s : step.sequences()) stride = std::max(stride, s.pages.size());
   words_.assign(kHeaderWords, 0);
@@ -146,7 +120,11 @@ const std::vector<uint32_t>& InputWriter::write(const backend::Step& step, bool 
   }
   write_tiles(step);
   write_rotations(step);
-  if (is_greedy) write_adjustments(step);
+  RequestWriter requests(n_vocab_, words_);
+  requests.write(step);
+  words_[kRequests] = requests.requests_at();
+  words_[kViews] = requests.views_at();
+  shape_.sample = requests.shape();
   return words_;
 }
 

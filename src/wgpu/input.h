@@ -15,8 +15,8 @@ class InputWriter {
  public:
   // tile_queries: of kernels/attn_tile.wgsl.
   InputWriter(const model::Config& config, int tile_queries);
-  // The words of a step, valid until the next call; biases and masks only if the device chooses.
-  const std::vector<uint32_t>& write(const backend::Step& step, bool is_greedy);
+  // The words of a step, valid until the next call.
+  const std::vector<uint32_t>& write(const backend::Step& step);
   // Of the step last written.
   const StepShape& shape() const { return shape_; }
 
@@ -24,7 +24,6 @@ class InputWriter {
   uint32_t begin(int header_word);  // of an array: its place goes into that word
   void write_rotations(const backend::Step& step);
   void write_tiles(const backend::Step& step);
-  void write_adjustments(const backend::Step& step);
 
   std::vector<double> frequency_;  // [d_head / 2] rope_base^(-2 i / d_head)
   std::vector<uint32_t> words_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "wgpu/shaders.h"
@@ -100,12 +101,7 @@ Status Stages::allocate(int max_row, int max_sequence, const backend::KvLayout& 
   const model::Config& c = config_;
   max_row_ = max_row;
   const auto take = [&](Buffer& to, int64_t n_word, std::string_view what) -> Status {
-    const auto n_byte = static_cast<uint64_t>(n_word) * 4;
-    if (n_byte > context_.limits().maxStorageBufferBindingSize)
-      return error(Code::kUnsupported, "wgpu: {}: {} bytes for {}, want at most {} (maxStorageBufferBindingSize)",
-                   context_.name(), n_byte, what, context_.limits().maxStorageBufferBindingSize);
-    ASSIGN_OR_RETURN(to, context_.make_buffer(n_byte, kUsage, what));
-    return {};
+    return make_bound(to, static_cast<uint64_t>(n_word) * 4, what);
   };
   const int64_t n = max_row;
   const int64_t n_slot = n * c.n_expert_used;
@@ -131,27 +127,29 @@ Status Stages::allocate(int max_row, int max_sequence, const backend::KvLayout& 
       RETURN_IF_ERROR(take(of->emplace_back(), (layer_bytes + 3) / 4, "a layer's KV cache"));
     }
   }
-  return reserve(max_sequence, 4096);
+  SampleShape sample;  // of steps in which each sequence draws
+  sample.n_key_row = sample.n_view = max_sequence;
+  return reserve(max_sequence, 4096, sample);
 }
 
-Status Stages::reserve(int n_output, size_t n_word) {
-  if (n_output <= max_output_ && 4 * n_word <= input_bytes_) return {};
+Status Stages::reserve(int n_output, size_t n_word, const SampleShape& sample) {
+  const bool has_room =
+      sample.n_key_row <= room_.n_key_row && sample.n_view <= room_.n_view && sample.n_entry <= room_.n_entry;
+  if (n_output <= max_output_ && 4 * n_word <= input_bytes_ && has_room) return {};
   sites_.clear();
   n_uniform_ = 0;
   if (n_output > max_output_) {
     const auto n = static_cast<uint64_t>(n_output);
-    const uint64_t logit_bytes = 4 * n * static_cast<uint64_t>(config_.n_vocab);
-    if (logit_bytes > context_.limits().maxStorageBufferBindingSize)
-      return error(Code::kUnsupported,
-                   "wgpu: {}: {} bytes for the logits of {} rows, want at most {} (maxStorageBufferBindingSize)",
-                   context_.name(), logit_bytes, n, context_.limits().maxStorageBufferBindingSize);
+    const auto n_vocab = static_cast<uint64_t>(config_.n_vocab);
+    const auto n_chunk = static_cast<uint64_t>(n_sample_chunk(config_.n_vocab));
     max_output_ = 0;
-    ASSIGN_OR_RETURN(b.head_in, context_.make_buffer(4 * n * static_cast<uint64_t>(config_.d_model), kUsage, "rows"));
-    ASSIGN_OR_RETURN(b.logits, context_.make_buffer(logit_bytes, kUsage, fmt::format("the logits of {} rows", n)));
-    ASSIGN_OR_RETURN(b.candidates, context_.make_buffer(4 * n * 2 * 64, kUsage, "candidates"));
-    ASSIGN_OR_RETURN(b.tokens, context_.make_buffer(4 * n, kUsage, "tokens"));
+    RETURN_IF_ERROR(make_bound(b.head_in, 4 * n * static_cast<uint64_t>(config_.d_model), "rows"));
+    RETURN_IF_ERROR(make_bound(b.logits, 4 * n * n_vocab, fmt::format("the logits of {} rows", n)));
+    RETURN_IF_ERROR(make_bound(b.candidates, 8 * n * std::max<uint64_t>(64, 2 * n_chunk), "candidates"));
+    RETURN_IF_ERROR(make_bound(b.results, 4 * n * kResultWords, "results"));
     max_output_ = n_output;
   }
+  if (!has_room) RETURN_IF_ERROR(reserve_sampling(sample));
   if (4 * n_word > input_bytes_) {
     input_bytes_ = 0;
     const uint64_t n_byte = 4 * n_word * 3 / 2;
@@ -160,6 +158,30 @@ Status Stages::reserve(int n_output, size_t n_word) {
     ASSIGN_OR_RETURN(input_group_, context_.bind("r", range));
     input_bytes_ = n_byte;
   }
+  return {};
+}
+
+Status Stages::reserve_sampling(const SampleShape& sample) {
+  const SampleShape before = std::exchange(room_, {});
+  SampleShape wanted;
+  wanted.n_key_row = std::max(before.n_key_row, sample.n_key_row);
+  wanted.n_view = std::max(before.n_view, sample.n_view);
+  wanted.n_entry = std::max(before.n_entry, sample.n_entry);
+  const auto bytes = [](int64_t n, int64_t n_word) { return static_cast<uint64_t>(4 * n * n_word); };
+  RETURN_IF_ERROR(make_bound(b.keys, bytes(wanted.n_key_row, config_.n_vocab), "keys to draw from"));
+  RETURN_IF_ERROR(make_bound(b.scratch, bytes(wanted.n_view, sample_view_words(config_.n_vocab)), "sampling"));
+  RETURN_IF_ERROR(make_bound(b.lists, bytes(wanted.n_entry, 2), "log-probabilities"));
+  room_ = wanted;
+  return {};
+}
+
+// A buffer that is bound whole.
+Status Stages::make_bound(Buffer& to, uint64_t n_byte, std::string_view what) {
+  if (n_byte > context_.limits().maxStorageBufferBindingSize)
+    return error(Code::kUnsupported, "wgpu: {}: {} bytes for {}, want at most {} (maxStorageBufferBindingSize)",
+                 context_.name(), n_byte, what, context_.limits().maxStorageBufferBindingSize);
+  to.reset();
+  ASSIGN_OR_RETURN(to, context_.make_buffer(std::max<uint64_t>(n_byte, 16), kUsage, what));
   return {};
 }
 
@@ -236,12 +258,11 @@ void Stages::start_pass() {
   wgpuComputePassEncoderSetBindGroup(pass_.get(), 0, input_group_.get(), 0, nullptr);
 }
 
-void Stages::begin(const StepShape& step, backend::TraceSink* trace, bool is_greedy) {
+void Stages::begin(const StepShape& step, backend::TraceSink* trace) {
   step_ = step;
   is_planar_ = !takes_tiles(step.n_row);
   is_lone_ = is_planar_ && step.n_lone == step.n_row;
   trace_ = trace;
-  is_greedy_ = is_greedy;
   status_ = {};
   start_pass();
   if (trace == nullptr) timing_.begin(pass_.get(), step.n_row);

@@ -13,6 +13,7 @@
 #include "backend/backend.h"
 #include "model/qwen3_moe.h"
 #include "wgpu/context.h"
+#include "wgpu/sampler.h"
 #include "wgpu/timing.h"
 #include "wgpu/weights.h"
 
@@ -48,8 +49,11 @@ struct Buffers {
   Buffer ffn;         // [max_row, d_model]
   Buffer head_in;     // [max_output, d_model]
   Buffer logits;      // [max_output, n_vocab]
-  Buffer candidates;  // [max_output, 64] of key and id, kernels/largest.wgsl
-  Buffer tokens;      // [max_output] u32
+  Buffer candidates;  // of key and id: [max_output, 64] of kernels/largest.wgsl, [2, max_output, chunks] of adjust.wgsl
+  Buffer results;     // [max_output, 8] u32, kernels/draw.wgsl
+  Buffer keys;        // [outputs that draw, n_vocab] u32, kernels/adjust.wgsl
+  Buffer scratch;     // u32, a part for each view, kernels/request.wgsl
+  Buffer lists;       // of key and id, kernels/keep.wgsl
   Buffer last_token;  // [max_sequence] i32
 };
 
@@ -61,9 +65,9 @@ struct Kv {
 // What kernels are chosen by.
 struct StepShape {
   int n_row = 0;
-  int n_lone = 0;        // the first rows, each alone in its sequence
-  int n_tile = 0;        // of kernels/attn_tile.wgsl, for the others
-  bool adjusts = false;  // biases or masks come before the greedy choice
+  int n_lone = 0;  // the first rows, each alone in its sequence
+  int n_tile = 0;  // of kernels/attn_tile.wgsl, for the others
+  SampleShape sample;
 };
 
 class Stages {
@@ -79,10 +83,10 @@ class Stages {
 
   // What a step of max_row rows writes, but for what depends on its outputs. Errors: those of make_buffer.
   Status allocate(int max_row, int max_sequence, const backend::KvLayout& kv);
-  // Room for that many outputs and words of input; what was recorded for the old ones goes.
-  Status reserve(int n_output, size_t n_word);
+  // Room for that many outputs, words of input, and what their sampling needs; what was recorded for the old ones goes.
+  Status reserve(int n_output, size_t n_word, const SampleShape& sample);
 
-  void begin(const StepShape& step, backend::TraceSink* trace, bool is_greedy);
+  void begin(const StepShape& step, backend::TraceSink* trace);
   void embed(const model::Model& model, const model::Shape& shape);
   void attn_in(const model::LayerSpec& layer, const model::Shape& shape);
   void attn(const model::LayerSpec& layer, const model::Shape& shape);
@@ -90,7 +94,7 @@ class Stages {
   void route(const model::LayerSpec& layer, const model::Shape& shape);
   void experts(const model::LayerSpec& layer, const model::Shape& shape);
   void head(const model::Model& model, const model::Shape& shape);
-  // The end of head(): the largest of each output's logits as tokens, after biases and masks.
+  // The end of head(): results of logits, as the requests say.
   void choose(int n_output);
   // Ends the pass; what is copied behind it goes into this encoder.
   WGPUCommandEncoder end();
@@ -142,6 +146,12 @@ class Stages {
     return found == sites_.end() ? nullptr : &found->second;
   }
   // `to_planar`: how the rows of `to` lie; those of `from` lie as the step's.
+  Status reserve_sampling(const SampleShape& sample);
+  Status make_bound(Buffer& to, uint64_t n_byte, std::string_view what);
+  void choose_largest(int n_output);
+  // The ranges are those of `uses`, but for a uniform at the end, of those words.
+  void sampling_kernel(std::string_view name, int turn, std::string_view uses, std::vector<Range> ranges, int64_t n_x,
+                       int64_t n_y, std::span<const uint32_t> words = {});
   void normalise(const SiteId& id, uint64_t norm, const Buffer& from, const Buffer& to, int64_t n_row, bool of_outputs,
                  bool to_planar);
   void products(const Product& product);
@@ -203,7 +213,7 @@ class Stages {
   int max_output_ = 0;
   int64_t block_words_ = 0;  // of b.blocks
   uint64_t input_bytes_ = 0;
-  bool is_greedy_ = false;
+  SampleShape room_;        // for sampling
   bool is_planar_ = false;  // how rows lie: common.wgsl
   bool is_lone_ = false;    // each row is alone in its sequence, and few
   StepShape step_;

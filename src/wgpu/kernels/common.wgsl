@@ -16,12 +16,6 @@ fn output_row(output: u32) -> u32 { return step_input[step_input[7] + output]; }
 fn samples(output: u32) -> bool { return step_input[step_input[10] + output] != 0u; }
 // Blocks of 64 positions in the longest sequence.
 fn n_block() -> u32 { return step_input[11]; }
-// What an output's logits are changed by before one is chosen: where its biases are, a token and a number each, by token and in
-// the order in which they are added; how many; and where its mask is, a bit for each token, 0: it has none.
-fn adjustment(output: u32) -> vec3<u32> {
-  let at = step_input[13] + 3u * output;
-  return vec3<u32>(step_input[at], step_input[at + 1u], step_input[at + 2u]);
-}
 // A tile of attn_tile.wgsl: the first row of its sequence in the step, how many rows that has, the tile's first query.
 fn attn_tile(tile: u32) -> vec3<u32> {
   let at = step_input[12] + 3u * tile;
