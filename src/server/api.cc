@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "server/anthropic.h"
+#include "server/assets.h"
 #include "server/fields.h"
 #include "server/openai.h"
 #include "server/responses.h"
@@ -18,7 +19,9 @@ constexpr std::array kRoutes = {
     RouteInfo{Route::kHealth, "/health", "GET"},
     RouteInfo{Route::kHealth, "/v1/health", "GET"},
     RouteInfo{Route::kMetrics, "/metrics", "GET"},
+    RouteInfo{Route::kDescription, "/openapi.json", "GET"},
     RouteInfo{Route::kModels, "/v1/models", "GET"},
+    RouteInfo{Route::kModels, "/v1/models/{model}", "GET"},
     RouteInfo{Route::kModels, "/models", "GET"},
     RouteInfo{Route::kProps, "/props", "GET"},
     RouteInfo{Route::kTokenize, "/tokenize", "POST"},
@@ -67,9 +70,8 @@ Api<Reply> tokenize(const json::object& body, const ServedModel& model) {
   const Fields fields(body);
   // llama-server's name for the text, then vLLM's.
   ASSIGN_OR_RETURN(auto text, fields.text("content"));
-  if (!text) {
-    ASSIGN_OR_RETURN(text, fields.text("prompt"));
-  }
+  ASSIGN_OR_RETURN(auto prompt, fields.text("prompt"));
+  if (!text) text = std::move(prompt);
   if (!text) return tl::make_unexpected(ApiError(fields.wrong("content", "a string").value()));
   ASSIGN_OR_RETURN(const auto special, fields.boolean("parse_special"));
   ASSIGN_OR_RETURN(const auto pieces, fields.boolean("with_pieces"));
@@ -94,16 +96,23 @@ Api<Reply> detokenize(const json::object& body, const ServedModel& model) {
   std::vector<engine::TokenId> ids;
   for (size_t i = 0; i < tokens->size(); ++i) {
     const json::value& id = (*tokens)[i];
-    if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() >= model.tokenizer->vocab_size())
+    const auto number = whole_number(id);
+    if (!number || *number < 0 || *number >= model.tokenizer->vocab_size())
       return refuse(400,
                     fmt::format("tokens[{}]: {}, want a token id, 0 to {}", i,
                                 id.is_number() ? json::serialize(id) : std::string(kind_of(id)),
                                 model.tokenizer->vocab_size() - 1),
                     "", fmt::format("tokens[{}]", i));
-    ids.push_back(static_cast<engine::TokenId>(id.get_int64()));
+    ids.push_back(static_cast<engine::TokenId>(*number));
   }
   ASSIGN_OR_RETURN(const std::string text, model.tokenizer->decode(ids));
   return Reply(json_response(json::object{{"content", valid_utf8(text)}}));
+}
+
+bool is_path_of(const RouteInfo& route, std::string_view path) {
+  const size_t begin = route.path.find('{');
+  if (begin == std::string_view::npos) return path == route.path;
+  return path.size() > begin && path.starts_with(route.path.substr(0, begin));
 }
 
 Api<Reply> apply_template(const json::object& body, const ServedModel& model) {
@@ -114,18 +123,27 @@ Api<Reply> apply_template(const json::object& body, const ServedModel& model) {
 
 }  // namespace
 
+std::span<const RouteInfo> routes() { return kRoutes; }
+
 Api<RouteInfo> find_route(std::string_view method, std::string_view path) {
-  if (path.starts_with("/v1/models/")) path = "/v1/models";
   const RouteInfo* found = nullptr;
   for (const RouteInfo& route : kRoutes)
-    if (route.path == path) found = &route;
+    if (is_path_of(route, path)) found = &route;
   if (found == nullptr)
     return refuse(404, fmt::format("path: {}, want one of the API's", printable(path)), "not_found");
   const bool is_head = method == "HEAD" && found->method == "GET";
-  if (method != found->method && !is_head)
-    return refuse(405, fmt::format("method: {}, want {} for {}", printable(method), found->method, found->path),
-                  "method_not_allowed");
+  if (method != found->method && !is_head) {
+    ApiError wrong(405, fmt::format("method: {}, want {} for {}", printable(method), found->method, found->path),
+                   "method_not_allowed");
+    wrong.allow = found->method == "GET" ? "GET, HEAD" : found->method;
+    return tl::make_unexpected(std::move(wrong));
+  }
   return *found;
+}
+
+std::optional<HttpResponse> answer_without_model(Route route) {
+  if (route != Route::kDescription) return std::nullopt;
+  return HttpResponse{.status = 200, .body = std::string(asset("openapi.json"))};
 }
 
 Api<Reply> answer(Route route, const HttpRequest& request, const ServedModel& model) {

@@ -1,6 +1,8 @@
 // Owns the routes: which handler answers which path, and what needs no engine.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "server/http.h"
@@ -12,6 +14,7 @@ namespace tercet::server {
 enum class Route {
   kHealth,
   kMetrics,
+  kDescription,
   kModels,
   kProps,
   kTokenize,
@@ -26,14 +29,23 @@ enum class Route {
 
 struct RouteInfo {
   Route route;
-  std::string_view path;
+  std::string_view path;  // `{...}` at its end stands for any text
   std::string_view method;
+
+  // Served to who has no key: it says nothing of the model, nor of what others ask.
+  bool is_open() const { return route == Route::kDescription; }
 };
 
-// Errors: 404, 405. `/v1/models/NAME` is a path as well.
+// All of them; openapi.json describes each.
+std::span<const RouteInfo> routes();
+
+// Errors: 404, 405.
 Api<RouteInfo> find_route(std::string_view method, std::string_view path);
 
-// All but /health and /metrics.
+// What needs no model: nothing for the other routes.
+std::optional<HttpResponse> answer_without_model(Route route);
+
+// All but those, /health and /metrics.
 Api<Reply> answer(Route route, const HttpRequest& request, const ServedModel& model);
 
 }  // namespace tercet::server

@@ -14,6 +14,7 @@ struct ApiError {
   std::string message;
   std::string code = {};   // OpenAI's `code`, or empty
   std::string param = {};  // the field's path, or empty
+  std::string allow = {};  // of a 405: the methods that the path has
   int retry_after_s = 0;   // 0: not said
   bool closes = false;     // the connection ends after it
 

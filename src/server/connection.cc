@@ -212,7 +212,12 @@ void Connection::admit(Exchange& x) {
   const auto route = find_route(x.request.method, x.request.path);
   if (route) x.route = *route;
   // Health is anybody's to ask, from whatever name.
-  if (!route || route->route != Route::kHealth) {
+  if (route && route->is_open()) {
+    if (const Api<void> from = state_.guard->check_source(x.request); !from) {
+      x.refusal = from.error();
+      state_.metrics.note_refused("forbidden");
+    }
+  } else if (!route || route->route != Route::kHealth) {
     const Api<std::string> name = state_.guard->check(x.request);
     if (name) {
       x.key_name = *name;
@@ -278,6 +283,8 @@ void Connection::make_reply(Exchange& x, HttpResponse& response) {
   } else if (x.route->route == Route::kMetrics) {
     response.body = state_.metrics.text();
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  } else if (auto made = answer_without_model(x.route->route)) {
+    response = std::move(*made);
   } else if (phase != Phase::kReady) {
     x.refusal = ApiError(503,
                          phase == Phase::kLoading ? "server: loading its model, want it ready; try again later"

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <cmath>
+#include <string>
 
 namespace tercet::server {
 
@@ -23,6 +24,16 @@ Result<json::object> parse_body(std::string_view body) {
   if (!value.is_object()) return error(Code::kInvalidArgument, "the body is {}, want an object", kind_of(value));
   return std::move(value.get_object());
 }
+
+std::optional<int64_t> whole_number(const json::value& value) {
+  if (value.is_int64()) return value.get_int64();
+  if (!value.is_double()) return std::nullopt;
+  const double given = value.get_double();
+  if (std::trunc(given) != given || std::fabs(given) > 9e15) return std::nullopt;
+  return static_cast<int64_t>(given);
+}
+
+double shortest(float value) { return std::stod(fmt::format("{}", value)); }
 
 const json::value* Fields::find(std::string_view name) const {
   const json::value* value = object_->if_contains(name);
@@ -50,21 +61,10 @@ Result<std::optional<int64_t>> Fields::integer(std::string_view name, int64_t le
   const json::value* value = find(name);
   if (value == nullptr) return std::nullopt;
   const std::string wanted = fmt::format("a whole number, {} to {}", least, most);
-  const auto out_of_range = [&] {
+  if (!value->is_number()) return wrong(name, wanted);
+  const std::optional<int64_t> number = whole_number(*value);
+  if (!number || *number < least || *number > most)
     return error(Code::kInvalidArgument, "{}: {}, want {}", path(name), json::serialize(*value), wanted);
-  };
-  if (value->is_uint64()) return out_of_range();  // beyond what an int64 holds
-  int64_t number = 0;
-  if (value->is_int64()) {
-    number = value->get_int64();
-  } else if (value->is_double()) {
-    const double given = value->get_double();
-    if (std::trunc(given) != given || std::fabs(given) > 9e15) return out_of_range();
-    number = static_cast<int64_t>(given);
-  } else {
-    return wrong(name, wanted);
-  }
-  if (number < least || number > most) return out_of_range();
   return number;
 }
 

@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -21,6 +22,11 @@ inline constexpr size_t kMaxJsonDepth = 64;
 Result<boost::json::object> parse_body(std::string_view body);
 
 using chat::kind_of;
+
+// A whole number as JSON may write it: 3, 3.0 and 0.3e1 are one. Nothing for any other value, and beyond what an int64 holds.
+std::optional<int64_t> whole_number(const boost::json::value& value);
+// The shortest decimal that is read as this float again: 0.8, not 0.800000011920929.
+double shortest(float value);
 
 class Fields {
  public:

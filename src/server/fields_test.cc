@@ -57,6 +57,14 @@ TEST(Fields, NullIsAbsentAndTypesAreChecked) {
   EXPECT_EQ(message_of(inside.integer("i", 0, 1).error()), "o.i: a string, want a whole number, 0 to 1");
 }
 
+TEST(Fields, WholeNumbersHoweverTheyAreWritten) {
+  const json::array values = json::parse("[3, 3.0, 0.3e1, -2.0, 3.5, 1e300, 18446744073709551615, \"3\"]").as_array();
+  for (const size_t i : {0, 1, 2}) EXPECT_EQ(whole_number(values[i]), 3) << i;
+  EXPECT_EQ(whole_number(values[3]), -2);
+  for (const size_t i : {4, 5, 6, 7}) EXPECT_EQ(whole_number(values[i]), std::nullopt) << i;
+  EXPECT_EQ(json::serialize(json::value(shortest(0.8F))), "8E-1");
+}
+
 TEST(ApiError, ParamIsThePathInFront) {
   EXPECT_EQ(ApiError(Error{Code::kInvalidArgument, "messages[0].content: a number, want a string", ""}).param,
             "messages[0].content");

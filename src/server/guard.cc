@@ -127,9 +127,13 @@ bool Guard::has_keys() const {
 }
 
 Api<std::string> Guard::check(const HttpRequest& request) const {
-  RETURN_IF_ERROR(check_host(request));
-  RETURN_IF_ERROR(check_origin(request));
+  RETURN_IF_ERROR(check_source(request));
   return check_key(request);
+}
+
+Api<void> Guard::check_source(const HttpRequest& request) const {
+  RETURN_IF_ERROR(check_host(request));
+  return check_origin(request);
 }
 
 // An address cannot be made to mean another machine, a name can.

@@ -31,6 +31,8 @@ class Guard {
 
   // The name of the key that was shown, or nothing if none is wanted. Errors: 400 (no Host), 401, 403.
   Api<std::string> check(const HttpRequest& request) const;
+  // The same of what is shown to who has no key. Errors: 400, 403.
+  Api<void> check_source(const HttpRequest& request) const;
   // What a browser has to see to read the answer; empty without an Origin that may.
   Headers cors_headers(const HttpRequest& request) const;
 

@@ -63,6 +63,7 @@ HttpResponse error_response(const ApiError& given, Dialect dialect, std::string_
   out.body = error_body(error, dialect, request_id);
   out.closes = error.closes;
   if (error.retry_after_s > 0) out.headers.emplace_back("Retry-After", std::to_string(error.retry_after_s));
+  if (!error.allow.empty()) out.headers.emplace_back("Allow", error.allow);
   if (error.status == 401) out.headers.emplace_back("WWW-Authenticate", "Bearer");
   return out;
 }

@@ -186,10 +186,11 @@ Result<Ids> read_ids(const json::array& given, const std::string& path, const Se
   Ids out;
   for (size_t i = 0; i < given.size(); ++i) {
     const json::value& id = given[i];
-    if (!id.is_int64() || id.get_int64() < 0 || id.get_int64() >= model.n_vocab)
+    const auto number = whole_number(id);
+    if (!number || *number < 0 || *number >= model.n_vocab)
       return error(Code::kInvalidArgument, "{}[{}]: {}, want a token id, 0 to {}", path, i,
                    id.is_number() ? json::serialize(id) : std::string(kind_of(id)), model.n_vocab - 1);
-    out.push_back(static_cast<engine::TokenId>(id.get_int64()));
+    out.push_back(static_cast<engine::TokenId>(*number));
   }
   return out;
 }

@@ -209,8 +209,8 @@ json::object shown_of(const json::object& body, const ServedModel& model, const 
       {"output", json::array()},
       {"previous_response_id", nullptr},
       {"store", false},
-      {"temperature", request.sampling.temperature},
-      {"top_p", request.sampling.top_p},
+      {"temperature", shortest(request.sampling.temperature)},
+      {"top_p", shortest(request.sampling.top_p)},
       {"truncation", "disabled"},
       {"usage", nullptr}};
   const auto echo = [&](std::string_view name, const json::value& otherwise) {

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "server/fields.h"
+
 namespace tercet::server {
 namespace {
 
@@ -33,9 +35,8 @@ boost::json::object default_sampling(const ServedModel& model) {
   const engine::ChosenSampling chosen = engine::choose_sampling({}, model.defaults);
   boost::json::object out;
   for (const auto& item : chosen.items)
-    out[item.name] = item.name == "top_k"
-                         ? boost::json::value(static_cast<int64_t>(item.value))
-                         : boost::json::value(std::stod(fmt::format("{}", static_cast<float>(item.value))));
+    out[item.name] = item.name == "top_k" ? boost::json::value(static_cast<int64_t>(item.value))
+                                          : boost::json::value(shortest(static_cast<float>(item.value)));
   return out;
 }
 

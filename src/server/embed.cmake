@@ -1,0 +1,17 @@
+# cmake -DOUTPUT=assets.cc -DFOLDER=src/server "-DASSETS=openapi.json:openapi.json" -P embed.cmake
+# Writes a C++ file that has texts as raw strings, each made of one or more files: NAME:FILE,FILE.
+set(out "// Made by embed.cmake from files in src/server.\n#include \"server/assets.h\"\n\n#include \"base/check.h\"\n\n")
+string(APPEND out "namespace tercet::server {\n\nstd::string_view asset(std::string_view name) {\n")
+foreach(asset IN LISTS ASSETS)
+  string(REGEX MATCH "^([^:]+):(.+)$" ignored "${asset}")
+  set(name "${CMAKE_MATCH_1}")
+  string(REPLACE "," ";" files "${CMAKE_MATCH_2}")
+  string(APPEND out "  if (name == \"${name}\")\n    return R\"asset(")
+  foreach(file IN LISTS files)
+    file(READ "${FOLDER}/${file}" text)
+    string(APPEND out "${text}")
+  endforeach()
+  string(APPEND out ")asset\";\n")
+endforeach()
+string(APPEND out "  CHECK(false);\n  return {};\n}\n\n}  // namespace tercet::server\n")
+file(WRITE "${OUTPUT}" "${out}")
