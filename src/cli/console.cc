@@ -1,6 +1,7 @@
 #include "cli/console.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,6 +21,7 @@ constexpr std::string_view kRed = "\x1b[1;31m";
 constexpr std::string_view kCyan = "\x1b[36m";
 constexpr std::string_view kFaint = "\x1b[2m";
 constexpr std::string_view kPlain = "\x1b[0m";
+constexpr int kErrorPatienceMs = 3000;
 
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -62,7 +64,9 @@ void print_error(const Error& error, bool json, bool color) {
   const std::string_view plain = color ? kPlain : "";
   std::string text = fmt::format("{}tercet: error:{} {}\n", red, plain, error.message);
   if (!error.hint.empty()) text += fmt::format("{}hint:{} {}\n", cyan, plain, error.hint);
-  write_stderr(text);
+  // The program ends with its exit code also where stderr is full and nobody reads it.
+  pollfd stderr_now = {STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&stderr_now, 1, kErrorPatienceMs) != 0) write_stderr(text);
   if (!json) return;
   boost::json::object what = {{"code", code_name(error.code)}, {"message", json_text(error.message)}};
   if (!error.hint.empty()) what["hint"] = json_text(error.hint);

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/access_log.h"
 #include "server/api.h"
 #include "server/http_head.h"
 #include "server/server_state.h"
@@ -192,7 +191,7 @@ void Connection::log(const Exchange& x) const {
   line.ms = x.clock.elapsed_ms();
   line.n_byte = x.n_byte;
   line.is_gone = x.is_gone;
-  log_access(state_.options.log, line);
+  state_.access_log.note(line);
 }
 
 // Whether a browser asks what it may, and may.
@@ -281,6 +280,7 @@ void Connection::make_reply(Exchange& x, HttpResponse& response) {
   if (x.route->route == Route::kHealth) {
     response = health();
   } else if (x.route->route == Route::kMetrics) {
+    state_.metrics.note_dropped_lines(state_.access_log.n_dropped());
     response.body = state_.metrics.text();
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   } else if (auto made = answer_without_model(x.route->route)) {

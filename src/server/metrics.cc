@@ -6,6 +6,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <atomic>
+
 namespace tercet::server {
 namespace {
 
@@ -102,6 +104,9 @@ struct Metrics::Families {
       counter_family("tercet_http_responses_total", "Answers, by route and status");
   prometheus::Family<prometheus::Counter>& refused =
       counter_family("tercet_refused_total", "Requests that were refused, by reason");
+  prometheus::Counter* dropped_lines =
+      counter("tercet_log_lines_dropped_total", "Lines of the log that nobody read in time");
+  std::atomic<int64_t> n_dropped_line = 0;
   int n_preempted = 0;  // the engine thread's, as is the next
   int64_t n_evicted = 0;
 };
@@ -116,6 +121,13 @@ void Metrics::note_http(std::string_view route, int status) {
 void Metrics::note_refused(std::string_view why) { families_->refused.Add({{"reason", std::string(why)}}).Increment(); }
 
 void Metrics::note_connections(int64_t n) { families_->connections->Set(static_cast<double>(n)); }
+
+void Metrics::note_dropped_lines(int64_t n) {
+  int64_t before = families_->n_dropped_line;
+  while (before < n && !families_->n_dropped_line.compare_exchange_weak(before, n)) {
+  }
+  if (before < n) families_->dropped_lines->Increment(static_cast<double>(n - before));
+}
 
 void Metrics::note_engine(const engine::EngineStats& stats, int64_t n_page) {
   const int n_free = stats.n_page_free + stats.n_page_cached;

@@ -21,6 +21,7 @@ class Metrics {
   void note_http(std::string_view route, int status);
   void note_refused(std::string_view why);  // "queue_full", "unauthorized", ...
   void note_connections(int64_t n);
+  void note_dropped_lines(int64_t n);  // of the log, since the beginning
   void note_engine(const engine::EngineStats& stats, int64_t n_page);
   void note_waiting(int64_t n_running, int64_t n_waiting);
   void note_first_token(double s);

@@ -13,18 +13,20 @@
 #include <thread>
 #include <vector>
 
+#include "server/access_log.h"
 #include "server/server.h"
 
 namespace tercet::server {
 
 struct ServerState {
   ServerState(const ServerOptions& its_options, Metrics& its_metrics)
-      : options(its_options), metrics(its_metrics), acceptor(io), signals(io), drain_timer(io) {}
+      : options(its_options), metrics(its_metrics), access_log(its_options.log), acceptor(io), signals(io), drain_timer(io) {}
 
   enum class Phase { kLoading, kReady, kDraining, kEnded };
 
   const ServerOptions options;
   Metrics& metrics;
+  AccessLog access_log;
   std::unique_ptr<Guard> guard;
 
   std::atomic<Phase> phase = Phase::kLoading;

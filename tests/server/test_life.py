@@ -1,6 +1,7 @@
 """Many clients at once, the queue's end, keys, metrics, the log, and how the server ends."""
 
 import concurrent.futures
+import http.client
 import json
 import os
 import pathlib
@@ -150,6 +151,24 @@ class Life(unittest.TestCase):
             line = next(line for line in lines if line["request_id"] == "abc-1")
             self.assertEqual((line["status"], line["key"], line["traceparent"]), (200, "ann", "00-1-2-01"))
             self.assertNotIn("secret words", errors)
+
+    def test_a_log_that_nobody_reads_holds_up_nobody(self):
+        server = self.start("--log-format", "json")
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+        for _ in range(3000):  # a pipe holds the lines of a few hundred
+            connection.request("GET", "/v1/models", headers={"Connection": "keep-alive"})
+            response = connection.getresponse()
+            self.assertEqual((response.status, len(response.read()) > 10), (200, True))
+        connection.close()
+        text = server.request("GET", "/metrics")[2]
+        dropped = float(re.search(r"(?m)^tercet_log_lines_dropped_total\{.*\} ([0-9.e+]+)$", text)[1])
+        server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(server.process.wait(timeout=60), 0)  # with the pipe still full
+        lines = server.process.stderr.read().splitlines()
+        seen = [json.loads(line) for line in lines if line.startswith('{"time"') and line.endswith("}")]
+        self.assertGreater(len(seen), 100)
+        self.assertGreater(dropped, 100)
+        self.assertLess(len(seen) + dropped, 3200)
 
     def test_draining_finishes_and_refuses(self):
         server = self.start("--parallel", "2")
