@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "base/text.h"
@@ -19,7 +20,7 @@ namespace {
 
 struct Options {
   std::string host = "127.0.0.1";
-  std::optional<int64_t> port, n_parallel, n_queue, n_connection, drain_s;
+  std::optional<int64_t> port, n_parallel, n_queue, n_connection, drain_s, request_s, watchdog_s;
   bool demo = false;
   bool allow_open = false;
   bool no_prefix_cache = false;
@@ -27,6 +28,12 @@ struct Options {
   std::vector<std::string> hosts, origins;
   std::string log_format = "text";
 };
+
+// At once, and past destructors that would wait for what does not end; the log's thread has time to write what waits.
+[[noreturn]] void end_now(int code) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  std::_Exit(code);
+}
 
 server::ServerOptions server_options(const Options& options, const Common& common) {
   server::ServerOptions out;
@@ -39,6 +46,7 @@ server::ServerOptions server_options(const Options& options, const Common& commo
   out.guard.hosts = options.hosts;
   out.guard.origins = options.origins;
   out.drain_timeout = std::chrono::seconds(options.drain_s.value_or(60));
+  out.on_end_unready = [] { end_now(kDone); };
   using Log = server::ServerOptions::Log;
   out.log = common.quiet ? Log::kOff : options.log_format == "json" ? Log::kJson : Log::kText;
   return out;
@@ -63,6 +71,7 @@ Result<server::ServedModel> served_model(const OpenModel& opened, const Options&
   out.n_ctx_train = opened.model->config.n_ctx_train;
   out.n_vocab = opened.model->config.n_vocab;
   out.n_parallel = static_cast<int>(options.n_parallel.value_or(8));
+  out.time_limit_s = static_cast<double>(options.request_s.value_or(3600));
   return out;
 }
 
@@ -90,12 +99,18 @@ Result<int> serve(const Options& options, const Common& common) {
   model.backend = ready.backend->name();
   model.device = ready.backend->device();
   model.n_ctx = ready.n_ctx;
-  const server::EngineThreadOptions engine_options = {.engine = {.n_vocab = model.n_vocab,
-                                                                 .n_ctx = model.n_ctx,
-                                                                 .max_active = model.n_parallel,
-                                                                 .prefix_cache = !options.no_prefix_cache},
-                                                      .n_parallel = model.n_parallel,
-                                                      .n_queue = static_cast<int>(options.n_queue.value_or(256))};
+  const server::EngineThreadOptions engine_options = {
+      .engine = {.n_vocab = model.n_vocab,
+                 .n_ctx = model.n_ctx,
+                 .max_active = model.n_parallel,
+                 .prefix_cache = !options.no_prefix_cache},
+      .n_parallel = model.n_parallel,
+      .n_queue = static_cast<int>(options.n_queue.value_or(256)),
+      .watchdog = std::chrono::seconds(options.watchdog_s.value_or(300)),
+      .on_stuck = [&common](const Error& error) {
+        print_error(error, common.json, use_color(common.color));
+        end_now(kFailed);
+      }};
   server::EngineThread engine(*ready.backend, *opened.tokenizer, engine_options, metrics,
                               [&server = *server](const Error& error) { server.fail(error); });
   server->set_ready({&model, &engine});
@@ -125,6 +140,11 @@ Action declare(CLI::App& app, const Common& common) {
   add_integer(app, "--max-connections", options->n_connection, 1, 1 << 20, "Connections at once (default: 1024)");
   add_integer(app, "--drain-timeout", options->drain_s, 0, 86400,
               "Seconds that requests have to end after SIGTERM (default: 60)");
+  add_integer(app, "--request-timeout", options->request_s, 0, 1'000'000,
+              "Seconds that a request may take; what there is then is its answer (default: 3600; 0: any)");
+  add_integer(
+      app, "--watchdog", options->watchdog_s, 0, 1'000'000,
+      "Seconds that a step of the engine may take before the program ends with an error (default: 300; 0: any)");
   add_choice(app, "--log-format", options->log_format, {"text", "json"}, "Form of the access log on stderr");
   return [options, &common] { return serve(*options, common); };
 }

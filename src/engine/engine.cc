@@ -68,6 +68,7 @@ Status Engine::run_until_idle() {
 Result<bool> Engine::step() {
   take_inbox();
   if (failure_) return tl::make_unexpected(*failure_);  // only this thread writes it
+  end_late();
   bool sent = false;
   if (in_flight_.size() < kMaxInFlight) {
     auto submitted = submit_next();
@@ -104,6 +105,24 @@ void Engine::take_inbox() {
     if (it == sequences_.end() || it->second->place.state == Placement::State::kDone) continue;
     finish(*it->second, FinishReason::kCancelled);
     forget_if_gone(*it->second);
+  }
+}
+
+// Those whose time is over, waiting or running.
+void Engine::end_late() {
+  std::vector<Sequence*> late;
+  for (const auto& [id, sequence] : sequences_) {
+    const double limit_ms = sequence->request.time_limit_ms;
+    if (limit_ms > 0 && sequence->place.state != Placement::State::kDone && sequence->clock.elapsed_ms() >= limit_ms)
+      late.push_back(sequence.get());
+  }
+  for (Sequence* sequence : late) {
+    const Error nothing{Code::kCancelled,
+                        fmt::format("time: {:.1f} s and no token yet, want it sooner, or a longer limit",
+                                    sequence->clock.elapsed_ms() / 1000),
+                        ""};
+    finish(*sequence, FinishReason::kTimeout, std::nullopt, sequence->n_output() == 0 ? &nothing : nullptr);
+    forget_if_gone(*sequence);
   }
 }
 

@@ -73,6 +73,7 @@ class Engine {
   };
 
   void take_inbox();
+  void end_late();
   Result<bool> submit_next();
   Status wait_oldest();
   bool has_work();

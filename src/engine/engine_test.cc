@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "engine/engine_test_support.h"
 
@@ -141,6 +143,39 @@ TEST(Engine, CancelledRequestsEndAtOnceAndOthersDoNotNotice) {
   ASSERT_TRUE(engine.run_until_idle());
   EXPECT_EQ(a.n_finish, 1);
   EXPECT_EQ(b.tokens, alone(request, 1000, engine.n_ctx()));
+  expect_clean(backend, engine);
+}
+
+// By the time that the one slot is free, 30 steps of 1 ms have passed.
+TEST(Engine, TimeIsOverInTheQueueAndUnderWay) {
+  FakeBackend backend({.max_row = 10, .page_size = 4, .n_page = 200});
+  backend.on_wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+  Engine engine(backend, nullptr, {.n_vocab = 1000, .max_active = 1});
+  Answer first, queued, last;
+  ASSERT_TRUE(engine.add(simple({5, 6, 7}, 30), into(first)));
+  Request request = simple({8, 9}, 5);
+  request.time_limit_ms = 1;
+  ASSERT_TRUE(engine.add(request, into(queued)));
+  ASSERT_TRUE(engine.add(simple({8, 9}, 5), into(last)));
+  ASSERT_TRUE(engine.run_until_idle());
+  EXPECT_EQ(first.tokens.size(), 30U);
+  EXPECT_EQ(queued.reason, FinishReason::kTimeout);
+  ASSERT_TRUE(queued.error);
+  EXPECT_TRUE(queued.error->message.find(" s and no token yet") != std::string::npos) << queued.error->message;
+  EXPECT_EQ(last.tokens, alone(simple({8, 9}, 5), 1000, engine.n_ctx()));
+
+  // Under way: whenever it is, there is an error if and only if there is no token, and what there is is right.
+  request.max_output = 500;
+  request.time_limit_ms = 100;
+  Answer late;
+  ASSERT_TRUE(engine.add(request, into(late)));
+  ASSERT_TRUE(engine.run_until_idle());
+  EXPECT_EQ(late.reason, FinishReason::kTimeout);
+  EXPECT_EQ(late.error.has_value(), late.tokens.empty());
+  EXPECT_LT(late.tokens.size(), 101U);
+  std::vector<TokenId> whole = alone(request, 1000, engine.n_ctx());
+  whole.resize(late.tokens.size());
+  EXPECT_EQ(late.tokens, whole);
   expect_clean(backend, engine);
 }
 

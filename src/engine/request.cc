@@ -15,6 +15,8 @@ Status check_prompt(const Request& request, const RequestLimits& limits) {
     if (token < 0 || token >= limits.n_vocab)
       return error(Code::kInvalidArgument, "prompt: token id {}, want 0..{}", token, limits.n_vocab - 1);
   }
+  if (!(request.time_limit_ms >= 0))
+    return error(Code::kInvalidArgument, "time limit: {} ms, want 0 (none) or more", request.time_limit_ms);
   if (request.max_output && *request.max_output < 0)
     return error(Code::kInvalidArgument, "number of tokens: {}, want 0 or more", *request.max_output);
   return {};

@@ -30,6 +30,7 @@ struct Request {
   bool ignore_eos = false;        // end tokens come out like any other and do not stop
   std::string owner;              // whose it is: nobody is told, by speed or figures, what another owner asked
   bool uses_cache = true;         // of the prefix cache, if the engine has one
+  double time_limit_ms = 0;       // from add(); what there is then is the answer. 0: none
   // What the answer has to be, of the engine's vocabulary; null: anything. It ends where nothing more may come, and an end
   // token ends it whatever ignore_eos says.
   std::shared_ptr<const grammar::Grammar> grammar = {};
@@ -39,11 +40,12 @@ inline constexpr int kMaxLogprob = 1000;
 inline constexpr size_t kMaxStop = 64;         // stop strings a request
 inline constexpr size_t kMaxStopBytes = 1024;  // in each
 
-enum class FinishReason { kStop, kLength, kCancelled, kError };
+enum class FinishReason { kStop, kLength, kTimeout, kCancelled, kError };
 constexpr std::string_view finish_reason_name(FinishReason reason) {
   switch (reason) {
     case FinishReason::kStop: return "stop";
     case FinishReason::kLength: return "length";
+    case FinishReason::kTimeout: return "timeout";
     case FinishReason::kCancelled: return "cancelled";
     case FinishReason::kError: return "error";
   }
@@ -87,7 +89,7 @@ struct Finished {
   std::string_view text = {};              // what was still held back and belongs to the answer
   std::optional<TokenId> stop_token = {};  // the end token that stopped it
   std::string_view stop_string = {};       // the stop string that stopped it, or empty
-  std::optional<Error> error = {};         // with kError
+  std::optional<Error> error = {};         // with kError, and with kTimeout where there is no token
   Timings timings = {};
 };
 

@@ -75,9 +75,11 @@ struct Exchange {
   std::unique_ptr<Job> job;
   std::vector<engine::RequestId> ids;
   std::shared_ptr<Inbox> inbox;
-  size_t n_left = 0;    // of the job's requests
-  std::string pending;  // of a stream: not written yet
-  int status = 0;       // of the answer; 0: there was none
+  size_t n_left = 0;  // of the job's requests
+  bool has_token = false;
+  bool is_folded = false;  // the header has a line that is
+  std::string pending;     // of a stream: not written yet
+  int status = 0;          // of the answer; 0: there was none
   int64_t n_byte = 0;
   bool is_gone = false;  // nobody is there any more
   bool closes = false;
@@ -263,10 +265,14 @@ asio::awaitable<void> Connection::serve(Exchange& x) {
 
 HttpResponse Connection::health() const {
   const Phase phase = state_.phase;
-  const bool is_ready = phase == Phase::kReady;
-  const std::string_view status = is_ready ? "ok" : phase == Phase::kLoading ? "loading" : "draining";
+  const bool is_serving = phase == Phase::kReady;
+  const bool is_ready = is_serving && !state_.serving.engine->is_stuck();
+  const std::string_view status = is_ready                   ? "ok"
+                                  : is_serving               ? "stuck"
+                                  : phase == Phase::kLoading ? "loading"
+                                                             : "draining";
   boost::json::object out = {{"status", status}};
-  if (is_ready) {
+  if (is_serving) {
     out["requests_running"] = state_.serving.engine->n_running();
     out["requests_waiting"] = state_.serving.engine->n_waiting();
   }
@@ -367,7 +373,12 @@ void Connection::take_events(Exchange& x) const {
   const std::deque<Event> events = std::exchange(x.inbox->events, {});
   for (const Event& event : events) {
     if (event.kind == Event::Kind::kFinish) --x.n_left;
-    if (!event.error.empty()) x.refusal = ApiError(500, event.error, "backend_failed");
+    x.has_token = x.has_token || event.kind == Event::Kind::kToken;
+    if (event.is_late && !x.has_token) {
+      x.refusal = ApiError(504, event.error, "timeout");
+    } else if (!event.error.empty() && !event.is_late) {
+      x.refusal = ApiError(500, event.error, "backend_failed");
+    }
     x.pending += x.job->on_event(event);
   }
   for (const int choice : x.job->take_done()) state_.serving.engine->cancel(x.ids[static_cast<size_t>(choice)]);

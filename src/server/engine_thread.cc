@@ -1,5 +1,7 @@
 #include "server/engine_thread.h"
 
+#include <pthread.h>
+
 #include <chrono>
 
 #include "base/clock.h"
@@ -16,10 +18,12 @@ EngineThread::EngineThread(backend::Backend& backend, const tokenizer::Tokenizer
                            const EngineThreadOptions& options, Metrics& metrics,
                            std::function<void(const Error&)> on_failure)
     : options_(options),
+      name_(backend.name()),
       n_page_(backend.limits().kv.n_page),
       metrics_(metrics),
       on_failure_(std::move(on_failure)),
       engine_(backend, &tokenizer, options.engine),
+      watchdog_(options.watchdog, [this](std::chrono::milliseconds taken) { tell_stuck(taken); }),
       thread_([this] { run(); }) {}
 
 EngineThread::~EngineThread() {
@@ -29,17 +33,29 @@ EngineThread::~EngineThread() {
 }
 
 void EngineThread::run() {
+  ::pthread_setname_np(::pthread_self(), "tercet-engine");  // for debuggers
   while (!stops_) {
     if (!engine_.wait_for_work(kIdle)) continue;
+    watchdog_.begin_step();
     const Result<bool> stepped = engine_.step();
     n_step_.fetch_add(1, std::memory_order_relaxed);
     metrics_.note_engine(engine_.stats(), n_page_);
     metrics_.note_waiting(n_running(), n_waiting());
+    if (!stepped || !*stepped) watchdog_.rest();
     if (!stepped) {
       on_failure_(stepped.error());
       return;
     }
   }
+}
+
+void EngineThread::tell_stuck(std::chrono::milliseconds taken) const {
+  options_.on_stuck({Code::kDevice,
+                     fmt::format("backend {}: step {} has taken {:.1f} s with {} requests running and {} waiting, want "
+                                 "less than {} s; the device or its driver hangs",
+                                 name_, n_step() + 1, static_cast<double>(taken.count()) / 1000, n_running(),
+                                 n_waiting(), static_cast<double>(options_.watchdog.count()) / 1000),
+                     "--watchdog SECONDS, where steps may take longer"});
 }
 
 Api<std::vector<engine::RequestId>> EngineThread::submit(std::vector<engine::Request> requests, const Sink& sink,
@@ -110,6 +126,10 @@ engine::Callbacks EngineThread::callbacks(int choice, const Sink& sink, const st
     event.reason = finished.reason;
     event.stop_string = finished.stop_string;
     if (finished.error) event.error = finished.error->message;
+    if (finished.reason == engine::FinishReason::kTimeout) {
+      event.is_late = finished.error.has_value();
+      event.reason = engine::FinishReason::kLength;  // all that an API has a word for
+    }
     event.timings = finished.timings;
     sink(std::move(event));
   };

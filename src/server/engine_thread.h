@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "server/api_error.h"
 #include "server/job.h"
 #include "server/metrics.h"
+#include "server/watchdog.h"
 
 namespace tercet::server {
 
@@ -22,6 +24,10 @@ struct EngineThreadOptions {
   engine::EngineOptions engine;
   int n_parallel = 1;  // sequences that run at once
   int n_queue = 256;   // that may wait beside them
+  // What a step may take, and what is done about one that takes longer: called once, from a thread of its own, and what
+  // it was told of cannot be waited for. 0: steps are not watched.
+  std::chrono::milliseconds watchdog{0};
+  std::function<void(const Error&)> on_stuck = {};
 };
 
 class EngineThread {
@@ -48,12 +54,15 @@ class EngineThread {
   int64_t n_running() const { return std::min<int64_t>(n_live_, options_.n_parallel); }
   int64_t n_waiting() const { return std::max<int64_t>(0, n_live_ - options_.n_parallel); }
   int64_t n_step() const { return n_step_; }
+  bool is_stuck() const { return watchdog_.is_stuck(); }
 
  private:
   void run();
+  void tell_stuck(std::chrono::milliseconds taken) const;
   engine::Callbacks callbacks(int choice, const Sink& sink, const std::string& key_name);
 
   const EngineThreadOptions options_;
+  const std::string name_;
   const int64_t n_page_;
   Metrics& metrics_;
   std::function<void(const Error&)> on_failure_;
@@ -61,6 +70,7 @@ class EngineThread {
   std::atomic<int64_t> n_live_ = 0;
   std::atomic<int64_t> n_step_ = 0;
   std::atomic<bool> stops_ = false;
+  Watchdog watchdog_;
   std::thread thread_;
 };
 

@@ -115,6 +115,9 @@ Result<engine::Request> read_sampling(const Fields& fields, const ServedModel& m
   request.ignore_eos = ignores.value_or(false);
   ASSIGN_OR_RETURN(const auto uses_cache, fields.boolean("cache_prompt"));
   request.uses_cache = uses_cache.value_or(true);
+  ASSIGN_OR_RETURN(const auto limit, fields.number("timeout", 0.001, 1e6));
+  const double limit_s = limit ? double{*limit} : model.time_limit_s;
+  request.time_limit_ms = 1000 * (model.time_limit_s > 0 ? std::min(limit_s, model.time_limit_s) : limit_s);
   return request;
 }
 

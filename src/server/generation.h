@@ -19,7 +19,7 @@ namespace tercet::server {
 inline constexpr int kMaxChoices = 64;
 inline constexpr int kMaxTopLogprobs = 20;
 
-// temperature, top_p, top_k, min_p, penalties, seed, stop, logit_bias, ignore_eos, cache_prompt: all of a request but its prompt, its
+// temperature, top_p, top_k, min_p, penalties, seed, stop, logit_bias, ignore_eos, cache_prompt, timeout: all of a request but its prompt, its
 // length and its log-probabilities. Without a seed one is drawn.
 Result<engine::Request> read_sampling(const Fields& fields, const ServedModel& model);
 

@@ -26,6 +26,7 @@ std::string_view anthropic_type(int status) {
     case 404: return "not_found_error";
     case 413: return "request_too_large";
     case 429: return "rate_limit_error";
+    case 504: return "timeout_error";
     case 529: return "overloaded_error";
     default: return status < 500 ? "invalid_request_error" : "api_error";
   }

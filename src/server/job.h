@@ -26,6 +26,7 @@ struct Event {
   engine::FinishReason reason = engine::FinishReason::kError;
   std::string stop_string = {};
   std::string error = {};
+  bool is_late = false;  // the error is that its time was over before its first token
   engine::Timings timings = {};
 };
 

@@ -23,6 +23,7 @@ struct ServedModel {
   int n_ctx_train = 0;
   int n_vocab = 0;
   int n_parallel = 0;
+  double time_limit_s = 0;  // of each request; 0: none
   const tokenizer::Tokenizer* tokenizer = nullptr;
   std::unique_ptr<const chat::Template> chat_template;  // null: the file has none
   std::string chat_template_source;

@@ -1,5 +1,8 @@
 #include "server/server.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -46,6 +49,18 @@ Status listen(ServerState& state) {
     return error(Code::kIo, "{}:{}: {}, want a port that is free (--port 0 takes any)", state.options.host,
                  state.options.port, failed.message());
   return {};
+}
+
+// A connection is a descriptor, and many systems begin with 1,024 of them.
+void raise_descriptor_limit(int n_connection) {
+  constexpr rlim_t kOthers = 64;  // files, devices
+  rlimit limit = {};
+  const auto wanted = static_cast<rlim_t>(n_connection) + kOthers;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+    spdlog::warn("--max-connections: {}, but the system allows {} open files (ulimit -n)", n_connection,
+                 limit.rlim_cur);
 }
 
 void end_connection(ServerState& state) { state.metrics.note_connections(--state.n_connection); }
@@ -106,6 +121,7 @@ void begin_drain(ServerState& state) {
       state.io.stop();
       return;
     }
+    if (before == Phase::kLoading && state.options.on_end_unready) state.options.on_end_unready();
     state.drain_end = std::chrono::steady_clock::now() + state.options.drain_timeout;
     poll_drained(state);
   });
@@ -134,6 +150,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Metr
     state->signals.add(signal, failed);
     if (failed) return error(Code::kIo, "signal {}: {}, want it caught", signal, failed.message());
   }
+  raise_descriptor_limit(options.n_connection);
   wait_for_signal(*state);
   asio::co_spawn(state->io, accept_all(*state), asio::detached);
   for (int i = 0; i < options.n_thread; ++i) state->threads.emplace_back([s = state.get()] { s->io.run(); });

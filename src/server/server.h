@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,9 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds keep_alive{5'000};  // of a stream in which nothing is written
   std::chrono::milliseconds drain_timeout{60'000};
+
+  // What happens when the end is asked for before set_ready(): loading cannot be hurried. From a thread of the server's.
+  std::function<void()> on_end_unready = {};
 
   enum class Log { kOff, kText, kJson };
   Log log = Log::kText;

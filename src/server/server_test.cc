@@ -8,6 +8,7 @@
 
 #include <boost/json.hpp>
 #include <functional>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -49,6 +50,13 @@ class Client {
       if (got <= 0) break;
       out.append(part, static_cast<size_t>(got));
     }
+    return out;
+  }
+  // `n` bytes and none behind them, unless the server closes first.
+  std::string read_at_most(size_t n) {
+    std::string out(n, ' ');
+    const ssize_t got = ::recv(fd_, out.data(), n, MSG_WAITALL);
+    out.resize(got > 0 ? static_cast<size_t>(got) : 0);
     return out;
   }
   std::string read_all() { return read(SIZE_MAX); }
@@ -98,7 +106,9 @@ class ServerTest : public testing::Test {
         EngineThreadOptions{
             .engine = {.n_vocab = model_.n_vocab, .n_ctx = model_.n_ctx, .max_active = kParallel, .prefix_cache = true},
             .n_parallel = kParallel,
-            .n_queue = n_queue},
+            .n_queue = n_queue,
+            .watchdog = watchdog_,
+            .on_stuck = [this](const Error& error) { stuck_.set_value(error.message); }},
         metrics_, [this](const Error& error) { server_->fail(error); });
     server_->set_ready({&model_, engine_.get()});
   }
@@ -121,6 +131,8 @@ class ServerTest : public testing::Test {
   }
 
   std::function<void(engine::FakeBackend&)> prepare_;  // before the engine's thread has it
+  std::chrono::milliseconds watchdog_{0};
+  std::promise<std::string> stuck_;
   tokenizer::TestVocab vocab_;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer_;
   Metrics metrics_{"fake"};
@@ -226,11 +238,14 @@ TEST_F(ServerTest, ManyClientsAreAnsweredAsAlone) {
 
 TEST_F(ServerTest, ClientsThatGoAtAnyByteEndTheirRequests) {
   start(quick());
-  for (size_t n = 0; n < 3000; n += 97) {
-    Client client(server_->port());
-    client.send(post("/v1/completions", R"({"prompt":"abc","max_tokens":200,"n":2,"stream":true,"ignore_eos":true})"));
-    (void)client.read(n);
-  }
+  for (const bool streams : {true, false})
+    for (size_t n = 0; n < 3000; n += 97) {
+      Client client(server_->port());
+      client.send(
+          post("/v1/completions",
+               fmt::format(R"({{"prompt":"abc","max_tokens":200,"n":2,"stream":{},"ignore_eos":true}})", streams)));
+      (void)client.read_at_most(n);
+    }
   while (engine_->n_live() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(status_of(ask(kHealth)), 200);
 }
@@ -307,6 +322,82 @@ TEST_F(ServerTest, ABackendThatFailsEndsTheServer) {
   EXPECT_EQ(status_of(whole), 500) << whole;
   const Status ended = server_->join();
   ASSERT_FALSE(ended);
+}
+
+void sleep_in_steps(engine::FakeBackend& backend) {
+  backend.on_wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(2)); };
+}
+
+// Its prompt alone takes three steps, which are longer than it may take.
+TEST_F(ServerTest, ARequestWhoseTimeIsOverBeforeItsFirstTokenIsAnError) {
+  prepare_ = sleep_in_steps;
+  start(quick());
+  const std::string prompt(48, 'x');
+  const std::string completion =
+      ask(post("/v1/completions", fmt::format(R"({{"prompt":"{}","timeout":0.001}})", prompt)));
+  EXPECT_EQ(status_of(completion), 504) << completion;
+  EXPECT_EQ(boost::json::parse(body_of(completion)).at("error").at("code").as_string(), "timeout");
+  const std::string stream =
+      ask(post("/v1/completions", fmt::format(R"({{"prompt":"z{}","timeout":0.001,"stream":true}})", prompt)));
+  EXPECT_EQ(status_of(stream), 200);
+  EXPECT_NE(stream.find(R"(data: {"error":{"message":"time: )"), std::string::npos) << stream;
+  model_.time_limit_s = 0.001;
+  const std::string message = ask(post(
+      "/v1/messages", fmt::format(R"({{"messages":[{{"role":"user","content":"{}"}}],"max_tokens":9,"timeout":100}})",
+                                  std::string(48, 'y'))));  // nothing of it is cached
+  EXPECT_EQ(status_of(message), 504) << message;
+  EXPECT_EQ(boost::json::parse(body_of(message)).at("error").at("type").as_string(), "timeout_error");
+  EXPECT_NE(metrics_.text().find(R"(reason="timeout")"), std::string::npos);
+  EXPECT_EQ(engine_->n_live(), 0);
+}
+
+// An answer of 200 tokens takes 400 ms and more. Where the machine stops for long in the wrong moment a request may have
+// no token when its time is over; then the next has twice the time.
+TEST_F(ServerTest, ARequestWhoseTimeIsOverEndsWithWhatThereIs) {
+  prepare_ = sleep_in_steps;
+  start(quick());
+  int64_t n_token = 0;
+  for (int ms = 20; ms < 400 && n_token == 0; ms *= 2) {
+    const std::string answer =
+        ask(post("/v1/completions",
+                 fmt::format(R"({{"prompt":"abc","max_tokens":200,"ignore_eos":true,"timeout":{}}})", ms / 1000.0)));
+    if (status_of(answer) == 504) continue;
+    const auto body = boost::json::parse(body_of(answer));
+    n_token = body.at("usage").at("completion_tokens").as_int64();
+    EXPECT_EQ(body.at("choices").at(0).at("finish_reason").as_string(), "length");
+    EXPECT_LT(n_token, 200);
+  }
+  EXPECT_GT(n_token, 0);
+}
+
+TEST_F(ServerTest, AStepThatHangsIsSeen) {
+  watchdog_ = std::chrono::milliseconds(100);
+  std::promise<void> release;
+  prepare_ = [released = release.get_future().share()](engine::FakeBackend& backend) {
+    backend.on_wait = [released] { released.wait(); };
+  };
+  start(quick());
+  EXPECT_EQ(status_of(ask(kHealth)), 200);
+  Client client(server_->port());
+  client.send(post("/v1/completions", R"({"prompt":"abc","max_tokens":5})"));
+  while (status_of(ask(kHealth)) == 200) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_NE(ask(kHealth).find(R"("status":"stuck","requests_running":1)"), std::string::npos);
+  const std::string why = stuck_.get_future().get();
+  EXPECT_NE(why.find("backend fake: step "), std::string::npos) << why;
+  EXPECT_NE(why.find("with 1 requests running and 0 waiting"), std::string::npos) << why;
+  release.set_value();
+  EXPECT_EQ(status_of(client.read_all()), 200);
+  EXPECT_EQ(status_of(ask(kHealth)), 200);
+}
+
+TEST_F(ServerTest, AnEndBeforeItIsReadyIsToldAtOnce) {
+  std::promise<void> told;
+  ServerOptions options = quick();
+  options.on_end_unready = [&] { told.set_value(); };
+  start(options, false);
+  server_->drain();
+  told.get_future().get();
+  EXPECT_TRUE(server_->join());
 }
 
 TEST_F(ServerTest, ItDrainsAndEndsWithWhatWasBegun) {
