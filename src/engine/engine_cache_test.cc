@@ -74,6 +74,30 @@ TEST(EngineCache, WithoutItNothingIsKept) {
   EXPECT_EQ(engine.stats().n_page_free, backend.limits().kv.n_page);
 }
 
+// The choices of a request come together: the first computes the prompt, the others wait for its whole pages.
+TEST(EngineCache, ThoseWhoBeginAlikeComputeTheirPromptOnce) {
+  constexpr int kChoices = 6;
+  FakeBackend backend({.max_row = 200, .max_sequence = kChoices + 1, .page_size = 4, .n_page = 64});
+  Engine engine(backend, nullptr, cached());
+  const Request request = simple(count_up(23), 5);
+  std::vector<Answer> answers(kChoices);
+  for (Answer& answer : answers) ASSERT_TRUE(engine.add(request, into(answer)));
+  Answer other;  // of another owner, who shares nothing and waits for nobody
+  Request others = request;
+  others.owner = "another";
+  ASSERT_TRUE(engine.add(others, into(other)));
+  ASSERT_TRUE(engine.run_until_idle());
+  EXPECT_EQ(other.timings.n_cached, 0);
+  for (int i = 0; i < kChoices; ++i) {
+    const Answer& answer = answers[static_cast<size_t>(i)];
+    EXPECT_EQ(answer.timings.n_cached, i == 0 ? 0 : 20);
+    EXPECT_EQ(answer.tokens, alone(request, kVocab, engine.n_ctx()));
+  }
+  // Two whole prompts, what is not a whole page for the rest, and all tokens but the last of each answer.
+  EXPECT_EQ(n_row(backend), 2 * 23 + (kChoices - 1) * 3 + (kChoices + 1) * 4);
+  expect_clean(backend, engine);
+}
+
 // A prompt's whole pages are there for others as soon as they have been computed, and no sooner.
 TEST(EngineCache, APromptIsSharedWhileItsAnswerIsStillGoingOn) {
   FakeBackend backend({.max_row = 32});
@@ -86,7 +110,7 @@ TEST(EngineCache, APromptIsSharedWhileItsAnswerIsStillGoingOn) {
   while (first.tokens.empty()) ASSERT_TRUE(engine.step());
   ASSERT_TRUE(engine.add(request, into(third)));
   ASSERT_TRUE(engine.run_until_idle());
-  EXPECT_EQ(second.timings.n_cached, 0);
+  EXPECT_EQ(second.timings.n_cached, 16) << "it waits for what the first is computing";
   EXPECT_EQ(third.timings.n_cached, 16) << "the last page still changes";
   for (const Answer* answer : {&first, &second, &third})
     EXPECT_EQ(answer->tokens, alone(request, kVocab, engine.n_ctx()));

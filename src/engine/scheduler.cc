@@ -237,6 +237,24 @@ bool Scheduler::has_rows(const Sequence& newcomer) const {
   return n_wanted < max_row_;
 }
 
+// Whether another has pages on their way that the newcomer begins with, beyond those that the cache has: to wait for them
+// is less work than to compute them a second time. So the choices of one request compute its prompt once.
+bool Scheduler::is_being_computed(const Sequence& newcomer, int n_page_cached) const {
+  if (!caches_ || !newcomer.request.uses_cache) return false;
+  const int n_most = newcomer.n_known() - 1;  // the last token is always computed
+  for (const Sequence* other : active_) {
+    const Placement& place = other->place;
+    if (!place.keeps_more || other->request.owner != newcomer.request.owner) continue;
+    const int n = std::min(n_most, other->n_known());
+    if (n / page_size_ <= std::max(n_page_cached, place.n_computed / page_size_)) continue;
+    const auto end = newcomer.tokens.begin() + n;
+    const auto n_alike =
+        std::mismatch(newcomer.tokens.begin(), end, other->tokens.begin()).first - newcomer.tokens.begin();
+    if (static_cast<int>(n_alike) / page_size_ > std::max(n_page_cached, place.n_computed / page_size_)) return true;
+  }
+  return false;
+}
+
 void Scheduler::admit_waiting() {
   // The one whose turn it is holds up the others: who needs many pages would otherwise never get them.
   while (!waiting_.empty() && !free_slots_.empty()) {
@@ -245,7 +263,7 @@ void Scheduler::admit_waiting() {
     Sequence& sequence = **next;
     if (!has_rows(sequence)) break;
     const auto match = find_room(sequence);
-    if (!match) break;
+    if (!match || is_being_computed(sequence, static_cast<int>(match->pages.size()))) break;
     waiting_.erase(next);
     admit(sequence, *match);
   }

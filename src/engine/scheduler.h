@@ -62,6 +62,7 @@ class Scheduler {
   void admit(Sequence& sequence, const PrefixCache::Match& match);
   void admit_waiting();
   bool has_rows(const Sequence& newcomer) const;
+  bool is_being_computed(const Sequence& newcomer, int n_page_cached) const;
   bool goes_before(const Sequence& a, const Sequence& b) const;
   void keep_prefix(Sequence& sequence);
   void finish_part(const Part& part);
