@@ -107,9 +107,8 @@ LogThread::~LogThread() {
 }
 
 std::shared_ptr<spdlog::logger> LogThread::make_logger(const char* name, const char* pattern) {
-  auto out =
-      std::make_shared<spdlog::async_logger>(name, std::make_shared<PatientSink>(state_->patience), state_->pool,
-                                             spdlog::async_overflow_policy::overrun_oldest);
+  auto out = std::make_shared<spdlog::async_logger>(name, std::make_shared<PatientSink>(state_->patience), state_->pool,
+                                                    spdlog::async_overflow_policy::overrun_oldest);
   out->set_pattern(pattern);
   return out;
 }

@@ -1,6 +1,7 @@
 #include "server/access_log.h"
 
 #include <fmt/chrono.h>
+
 #include <boost/json.hpp>
 
 #include "base/text.h"
@@ -12,10 +13,10 @@ void AccessLog::note(const AccessLine& line) {
   const std::string time = fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
   if (form_ == ServerOptions::Log::kText) {
     lines_->info("{} {} {} {} {} {} bytes {:.1f} ms{}{}{}", time, line.peer, line.id, line.status,
-                  line.method + " " + printable(line.path), line.n_byte, line.ms,
-                  line.key_name.empty() ? "" : " key " + printable(line.key_name),
-                  line.traceparent.empty() ? "" : " traceparent " + printable(line.traceparent),
-                  line.is_gone ? " (the client left)" : "");
+                 line.method + " " + printable(line.path), line.n_byte, line.ms,
+                 line.key_name.empty() ? "" : " key " + printable(line.key_name),
+                 line.traceparent.empty() ? "" : " traceparent " + printable(line.traceparent),
+                 line.is_gone ? " (the client left)" : "");
   } else {
     boost::json::object out = {{"time", time},          {"peer", line.peer},     {"request_id", line.id},
                                {"status", line.status}, {"method", line.method}, {"path", valid_utf8(line.path)},

@@ -111,6 +111,7 @@ class Connection {
   asio::awaitable<bool> begin_stream(const HttpRequest& request);
   asio::awaitable<void> close();
 
+  bool take_header(Exchange& x, error_code& failed);
   void admit(Exchange& x);
   bool preflight(const Exchange& x, HttpResponse& response) const;
   void make_reply(Exchange& x, HttpResponse& response);
@@ -157,13 +158,32 @@ asio::awaitable<void> Connection::read_header(Exchange& x) {
     buffer_.commit(n);
   }
   stream_.expires_after(state_.options.header_timeout);
-  co_await http::async_read_header(stream_, buffer_, x.parser, asio::redirect_error(asio::use_awaitable, failed));
+  bool is_whole = take_header(x, failed);
+  while (!is_whole && !failed) {
+    const auto room = buffer_.prepare(4096);
+    const size_t n = co_await stream_.async_read_some(room, asio::redirect_error(asio::use_awaitable, failed));
+    if (failed) break;
+    buffer_.commit(n);
+    is_whole = take_header(x, failed);
+  }
   x.is_gone = failed && is_nobody(failed);
   if (failed) {
     x.refusal = reading_failed(failed, state_.options);
+  } else if (x.is_folded) {
+    x.refusal = folded_line();
   } else if (const Api<void> form = check_form(x.parser); !form) {
     x.refusal = form.error();
   }
+}
+
+// Parses what has been read of a header. Whether that was all of it.
+bool Connection::take_header(Exchange& x, error_code& failed) {
+  const auto bytes = buffer_.data();
+  const size_t n = x.parser.put(bytes, failed);
+  if (failed == http::error::need_more) failed = {};
+  x.is_folded = x.is_folded || has_folded_line({static_cast<const char*>(bytes.data()), n});
+  buffer_.consume(n);
+  return x.parser.is_header_done();
 }
 
 asio::awaitable<void> Connection::read_body(Exchange& x) {

@@ -61,12 +61,21 @@ Api<void> check_form(const Parser& parser) {
     return tl::make_unexpected(closing(505, "version: neither HTTP/1.1 nor HTTP/1.0, want one of them"));
   if (given.version() == 11 && given.count(http::field::host) != 1)
     return tl::make_unexpected(closing(400, fmt::format("Host: {} of them, want one", given.count(http::field::host))));
+  const auto length = given[http::field::content_length];
+  if (given.count(http::field::content_length) > 1 || length.find(',') != length.npos)
+    return tl::make_unexpected(closing(400, "Content-Length: more than one, want one"));
   const auto coding = given[http::field::transfer_encoding];
   if (!coding.empty() && !beast::iequals(coding, "chunked"))
     return tl::make_unexpected(closing(501, "Transfer-Encoding: not chunked alone, want that or none"));
   if (!coding.empty() && given.count(http::field::content_length) > 0)
     return tl::make_unexpected(closing(400, "Content-Length: given with Transfer-Encoding, want one of them"));
   return {};
+}
+
+ApiError folded_line() { return closing(400, "header: a line that is folded, want each field in one", "bad_request"); }
+
+bool has_folded_line(std::string_view header) {
+  return header.find("\n ") != header.npos || header.find("\n\t") != header.npos;
 }
 
 // A stream whose time is up has closed its socket: there is no way left to say so.

@@ -15,8 +15,12 @@ using Parser = boost::beast::http::request_parser<boost::beast::http::string_bod
 // The request without its body. A client's own X-Request-Id is taken over if it can do no harm in a log.
 HttpRequest describe(const Parser& parser);
 
-// Refuses what Beast lets through and nobody here means: no Host or two, other codings than chunked.
+// Refuses what Beast lets through and nobody here means: no Host or two, two lengths, other codings than chunked.
 Api<void> check_form(const Parser& parser);
+
+// Whether a field goes on in another line, which proxies cut as they like. Beast takes it for a space.
+bool has_folded_line(std::string_view header);
+ApiError folded_line();
 
 // Whether the other side has gone, or was too slow for too long: the connection ends without a word.
 bool is_nobody(const boost::system::error_code& failed);

@@ -20,7 +20,12 @@ namespace tercet::server {
 
 struct ServerState {
   ServerState(const ServerOptions& its_options, Metrics& its_metrics)
-      : options(its_options), metrics(its_metrics), access_log(its_options.log), acceptor(io), signals(io), drain_timer(io) {}
+      : options(its_options),
+        metrics(its_metrics),
+        access_log(its_options.log),
+        acceptor(io),
+        signals(io),
+        drain_timer(io) {}
 
   enum class Phase { kLoading, kReady, kDraining, kEnded };
 

@@ -15,9 +15,9 @@ ANSWER_S = 240
 
 
 class Server:
-    def __init__(self, *options, env=None):
+    def __init__(self, *options, env=None, stderr=subprocess.PIPE):
         command = [PROGRAM, "serve", "--demo", "--port", "0", "--backend", "cpu", "--threads", "2", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True,
                                         env={**os.environ, **(env or {})})
         line = self.process.stdout.readline()
         if not line.startswith("listening on "):
@@ -86,7 +86,7 @@ class WithServer:
     @classmethod
     def tearDownClass(cls):
         code, errors = cls.server.stop()
-        assert code == 0, f"exit code {code}: {errors[-4000:]}"
+        assert code == 0, f"exit code {code}: {errors[-2000:]}"
 
 
 CHAT = "/v1/chat/completions"

@@ -96,6 +96,52 @@ class Hostile(WithServer, unittest.TestCase):
             with self.subTest(data=data[:80]):
                 self.assertEqual(self.status_of(data), status)
 
+    def test_no_request_hides_in_another(self):
+        """What a proxy in front might cut elsewhere is refused, and what follows on the connection is not read."""
+        post = b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\n"
+        body = b'{"content":"a"}'
+        chunks = b"f\r\n" + body + b"\r\n0\r\n\r\n"
+        hidden = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        chunked = b"Transfer-Encoding: chunked\r\n"
+        for head, content in [
+                (b"Content-Length: 15\r\n" + chunked, body), (chunked + b"Content-Length: 15\r\n", chunks),
+                (b"Content-Length: 15\r\nContent-Length: 15\r\n", body), (b"Content-Length: 15, 15\r\n", body),
+                (b"Content-Length: 15\r\nContent-Length: 0\r\n", body), (b"Content-Length: +15\r\n", body),
+                (b"Content-Length: 0x0f\r\n", body), (b"Content-Length: 15 0\r\n", body), (b"Content-Length:\r\n", body),
+                (b"Content-Length : 15\r\n", body), (b"Content-Length\r\n", body), (b"Content-Length: 18446744073709551631\r\n", body),
+                (b"X: a\r\n Content-Length: 15\r\n", body), (b"Content-Length:\r\n 15\r\n", body),  # a line that is folded
+                (b"Transfer-Encoding: chunked, chunked\r\n", chunks), (b"Transfer-Encoding: identity, chunked\r\n", chunks),
+                (b"Transfer-Encoding: xchunked\r\n", chunks), (chunked + chunked, chunks),
+                (chunked + b"Transfer-Encoding: identity\r\n", chunks), (b"Transfer-Encoding : chunked\r\n", chunks),
+                (b"Transfer-Encoding:\x0bchunked\r\n", chunks), (b"X\0Y: a\r\nContent-Length: 15\r\n", body),
+                (chunked, b"-f\r\n" + body + b"\r\n0\r\n\r\n"), (chunked, b"0xf\r\n" + body + b"\r\n0\r\n\r\n"),
+                (chunked, b"1000000000000000f\r\n" + body + b"\r\n0\r\n\r\n"), (chunked, b"f\r\n" + body + b"0\r\n\r\n"),
+                (chunked, b"f\n" + body + b"\n0\n\n"), (chunked, b"e\r\n" + body + b"\r\n0\r\n\r\n"),
+                (chunked, b"f x\r\n" + body + b"\r\n0\r\n\r\n")]:
+            with self.subTest(head=head, content=content[:8]):
+                answer = self.server.raw(post + head + b"\r\n" + content + hidden)
+                self.assertRegex(answer, rb"^HTTP/1\.1 [45]\d\d ")
+                self.assertEqual(answer.count(b"HTTP/1.1 "), 1, answer)
+        # And a body where none is expected is a body, not the next request.
+        answer = self.server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(hidden) + hidden
+                                 + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.assertEqual((answer.count(b"HTTP/1.1 200"), answer.count(b"HTTP/1.1 ")), (2, 2), answer)
+
+    def test_absurd_amounts(self):
+        status, answer = self.server.post(CHAT, {"messages": user("Count."), "max_tokens": 10**12, "temperature": 0})
+        self.assertEqual(status, 200, answer)
+        self.assertLess(answer["usage"]["total_tokens"], 2049)
+        for path, body, refused in [(CHAT, {"messages": user("a"), "n": 10**9}, {400}),
+                                    (CHAT, {"messages": user("a"), "n": 2**63}, {400}),
+                                    ("/v1/completions", {"prompt": ["a"] * 5000, "max_tokens": 1}, {400, 429}),
+                                    ("/v1/completions", {"prompt": ["a"] * 64, "n": 64, "max_tokens": 1}, {400, 429}),
+                                    (CHAT, {"messages": user("a"), "max_tokens": 1, "stop": ["x"] * 10**5}, {400}),
+                                    (CHAT, {"messages": user("a"), "timeout": 0}, {400}),
+                                    (CHAT, {"messages": user("a"), "timeout": 1e300}, {400})]:
+            status, answer = self.server.post(path, body)
+            self.assertIn(status, refused, answer)
+        self.assertEqual(self.server.request("GET", "/health")[2]["requests_waiting"], 0)
+
     def test_pipelined_and_chunked(self):
         body = b'{"content":"a"}'
         one = b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n" + body
