@@ -50,7 +50,7 @@ class Endurance(unittest.TestCase):
             connection = http.client.HTTPConnection(server.host, server.port, timeout=240)
             for turn in range(n_round):
                 text += 'assert PASSWORD == "' if turn == 0 else f'"\nUSER = "ann{turn}"\nassert PASSWORD == "'
-                text = head + text[-800:].partition("\n")[2] if len(text) > 1400 else text
+                text = head + text[-500:].partition("\n")[2] if len(text) > 900 else text
                 body = {"prompt": text, "max_tokens": 7, "temperature": 0, "n": 1 + client % 2, "stream": False}
                 connection.request("POST", "/v1/completions", json.dumps(body))
                 response = connection.getresponse()
