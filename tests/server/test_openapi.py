@@ -35,6 +35,8 @@ def bounded(body, n_vocab):
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         if isinstance(out.get(name), int) and out[name] > 4:
             out[name] = 4
+    if isinstance(out.get("timeout"), (int, float)) and not isinstance(out["timeout"], bool) and 0.001 <= out["timeout"] < 600:
+        out["timeout"] = 600
     if isinstance(out.get("n"), int) and not isinstance(out["n"], bool) and 2 < out["n"] <= 64:
         out["n"] = 2
     return out
