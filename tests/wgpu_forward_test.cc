@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "backend/sampling.h"
+#include "contract/prompt.h"
 #include "contract/small_model.h"
 #include "ref/ref.h"
 #include "support/crowd.h"
@@ -92,6 +93,43 @@ TEST_F(WgpuForward, OddShapesAndFormats) {
     ASSERT_TRUE(model) << model.error().message;
     for (const Precision precision : {Precision::kExact, Precision::kHigh})
       expect_right(anywhere(precision), *model, spec->n_vocab - 1, spec->name);
+  }
+}
+
+// Each stage is a pass of its own where it is timed, of few rows, of many, and of some that are drawn by the host.
+TEST_F(WgpuForward, AClockChangesNoBit) {
+  Crowd crowd(5, 200, demo_model()->config.n_vocab, kSeed);
+  const auto backend = make_backend(wgpu::kFactory, demo_model(), crowd.options(Precision::kHigh, 2, 96));
+  for (const auto& parts : script()) {
+    const backend::Batch& batch = crowd.take(parts);
+    const auto wanted = contract::run_batch(*backend, batch);
+    ASSERT_TRUE(wanted) << wanted.error().message;
+    std::vector<backend::Output> outputs(batch.outputs.begin(), batch.outputs.end());
+    outputs[0].sample = true;
+    for (const float temperature : {0.0F, 1.0F}) {
+      outputs[0].sampling.temperature = temperature;
+      backend::StepResult seen;
+      const auto times = backend->time_step({batch.rows, batch.sequences, {}, outputs}, seen);
+      if (!times) {
+        ASSERT_EQ(times.error().code, Code::kUnsupported) << times.error().message;
+        EXPECT_NE(times.error().message.find(backend->device()), std::string::npos) << times.error().message;
+        GTEST_SKIP() << times.error().message;
+      }
+      std::vector<float> logits;
+      for (const auto& output : seen.outputs) logits.insert(logits.end(), output.logits.begin(), output.logits.end());
+      ASSERT_EQ(logits, *wanted) << batch.rows.size() << " rows";
+      EXPECT_GE(seen.outputs[0].token, 0);
+      double sum = 0;
+      for (const double seconds : *times) {
+        EXPECT_GE(seconds, 0);
+        sum += seconds;
+      }
+      EXPECT_GT(sum, 0) << batch.rows.size() << " rows";
+      EXPECT_LT(sum, 600) << batch.rows.size() << " rows: seconds, not ticks";
+    }
+    const auto after = contract::run_batch(*backend, batch);
+    ASSERT_TRUE(after) << after.error().message;
+    ASSERT_EQ(*after, *wanted) << batch.rows.size() << " rows";
   }
 }
 

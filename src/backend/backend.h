@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "backend/batch.h"
+#include "backend/stage_times.h"
 #include "backend/taps.h"
 #include "base/result.h"
 
@@ -84,6 +85,14 @@ class Backend {
   virtual Result<Ticket> submit(const Batch& batch, TraceSink* trace) = 0;
   // Waits for a step, in the order of submission. Errors: kIo when the model's file changed underneath, kDevice.
   virtual Status wait(Ticket ticket, StepResult& out) = 0;
+
+  // Runs a step by itself, with none in flight, each stage when the one before it is over, and reads the device's clock in
+  // between. For those who measure: it gives the same bits and takes longer than a step does otherwise. Errors: kUnsupported
+  // where there is no clock to be read, before anything is run; those of submit and wait.
+  virtual Result<StageTimes> time_step(const Batch& batch, StepResult& out) {
+    (void)batch, (void)out;
+    return error(Code::kUnsupported, "{} tells no time of a stage", name());
+  }
 };
 
 // How a backend is made; the program's list of them stands in one place (cli/backends.cc) and is handed down.

@@ -1,4 +1,5 @@
-// Owns what a backend says of a device it could run on: what `tercet devices` prints and what choosing one goes by.
+// Owns what a backend says of a device it could run on: what `tercet devices` prints and what choosing one goes by; and what
+// was measured of it.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,12 @@ struct DeviceInfo {
   std::vector<std::pair<std::string, std::string>> limits;
   std::vector<std::string> features;  // what it can do beyond the least: "shader-f16", "subgroups", ...
   std::string why_not;  // why no model can run on it: "compute capability 7.5, want 8.0 or more"; empty if one can
+};
+
+// How many operations a second a device does with nothing to read: the roof that products are held against.
+struct Arithmetic {
+  double flops_per_second = 0;  // of products: a multiplication and an addition are two
+  std::string what;             // which of its instructions: "f16 products added up in f32 on tensor cores"
 };
 
 }  // namespace tercet::backend

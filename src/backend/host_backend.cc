@@ -132,7 +132,17 @@ Result<Ticket> HostBackend::submit(const Batch& batch, TraceSink* trace) {
   return next_ticket_++;
 }
 
-Status HostBackend::wait(Ticket ticket, StepResult& out) {
+Status HostBackend::wait(Ticket ticket, StepResult& out) { return finish(ticket, out, nullptr); }
+
+Result<StageTimes> HostBackend::time_step(const Batch& batch, StepResult& out) {
+  CHECK(pending_.empty());
+  ASSIGN_OR_RETURN(const Ticket ticket, submit(batch, nullptr));
+  StageTimes times = {};
+  RETURN_IF_ERROR(finish(ticket, out, &times));
+  return times;
+}
+
+Status HostBackend::finish(Ticket ticket, StepResult& out, StageTimes* times) {
   CHECK(!pending_.empty() && pending_.front().ticket == ticket);
   Pending pending = std::move(pending_.front());
   pending_.pop_front();
@@ -148,7 +158,7 @@ Status HostBackend::wait(Ticket ticket, StepResult& out) {
     last_used[i] = row.token;
   }
   for (const PageCopy& copy : step.page_copies()) kv_->copy_page(copy);
-  const std::span<const float> logits = run(step, pending.trace);
+  const std::span<const float> logits = run(step, pending.trace, times);
   RETURN_IF_ERROR(model_->file->check_intact());
   sample(step, last_used, logits, out);
   return {};

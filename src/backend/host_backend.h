@@ -68,14 +68,15 @@ class HostBackend : public Backend {
  public:
   Result<Ticket> submit(const Batch& batch, TraceSink* trace) final;
   Status wait(Ticket ticket, StepResult& out) final;
+  Result<StageTimes> time_step(const Batch& batch, StepResult& out) final;
   const Limits& limits() const final { return limits_; }
 
  protected:
   HostBackend(std::shared_ptr<const model::Model> model, const Limits& limits, std::unique_ptr<HostKv> kv);
 
   // Runs the rows of a step; page copies are done and no token is kLast. Returns [outputs, n_vocab] logits, valid until
-  // the next call.
-  virtual std::span<const float> run(const Step& step, TraceSink* trace) = 0;
+  // the next call. `times`, if not null, is added to.
+  virtual std::span<const float> run(const Step& step, TraceSink* trace, StageTimes* times) = 0;
 
   const model::Model& model() const { return *model_; }
   const HostKv& kv() const { return *kv_; }
@@ -86,6 +87,7 @@ class HostBackend : public Backend {
     Step step;
     TraceSink* trace;
   };
+  Status finish(Ticket ticket, StepResult& out, StageTimes* times);
   void sample(const Step& step, std::span<const TokenId> last_used, std::span<const float> logits, StepResult& out);
 
   std::shared_ptr<const model::Model> model_;

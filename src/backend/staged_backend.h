@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "backend/host_backend.h"
+#include "backend/marked_stages.h"
+#include "base/clock.h"
 #include "base/thread_pool.h"
 #include "model/qwen3_moe.h"
 
@@ -47,10 +49,19 @@ class StagedBackend final : public HostBackend {
         pool_(options.n_thread),
         stages_(K::stages(this->model().config, this->kv(), pool_, options.precision)) {}
 
-  std::span<const float> run(const Step& step, TraceSink* trace) override {
+  std::span<const float> run(const Step& step, TraceSink* trace, StageTimes* times) override {
     stages_.begin(step, trace);
-    model::forward(stages_, model(),
-                   {static_cast<int>(step.rows().size()), static_cast<int>(step.outputs().size()), 0});
+    const model::Shape shape{static_cast<int>(step.rows().size()), static_cast<int>(step.outputs().size()), 0};
+    if (times == nullptr) {
+      model::forward(stages_, model(), shape);
+    } else {
+      Stopwatch clock;
+      MarkedStages timed(stages_, [&](Stage stage) {
+        (*times)[static_cast<size_t>(stage)] += clock.elapsed_ms() / 1e3;
+        clock.restart();
+      });
+      model::forward(timed, model(), shape);
+    }
     return stages_.logits();
   }
 

@@ -25,4 +25,6 @@ Status check_device(int) { return absent(); }
 
 Result<double> measure_read_bandwidth(int) { return absent(); }
 
+Result<backend::Arithmetic> measure_arithmetic(int, int) { return absent(); }
+
 }  // namespace tercet::cuda

@@ -19,6 +19,7 @@ TEST(CudaAbsent, MakesNothing) {
   EXPECT_EQ(backend.error().code, Code::kDevice);
   EXPECT_FALSE(check_device(0));
   EXPECT_FALSE(measure_read_bandwidth(0));
+  EXPECT_FALSE(measure_arithmetic(0, 1));
 }
 
 }  // namespace

@@ -13,12 +13,14 @@
 #include <vector>
 
 #include "backend/check_batch.h"
+#include "backend/marked_stages.h"
 #include "base/check.h"
 #include "cuda/context.h"
 #include "cuda/cuda.h"
 #include "cuda/kernels/limits.h"
 #include "cuda/memory.h"
 #include "cuda/sampler.h"
+#include "cuda/stage_timer.h"
 #include "cuda/weights.h"
 #include "cuda/workspace.h"
 #include "model/weights.h"
@@ -102,6 +104,7 @@ class CudaBackend final : public backend::Backend {
   const backend::Limits& limits() const override { return limits_; }
   Result<backend::Ticket> submit(const Batch& batch, backend::TraceSink* trace) override;
   Status wait(backend::Ticket ticket, backend::StepResult& out) override;
+  Result<backend::StageTimes> time_step(const Batch& batch, backend::StepResult& out) override;
 
  private:
   // A step between submit() and wait(), with what is its own at both ends.
@@ -154,6 +157,9 @@ class CudaBackend final : public backend::Backend {
     int64_t used_at = 0;
   };
   std::map<GraphKey, Recorded> graphs_;
+
+  StageTimer timer_;
+  bool is_timed_ = false;  // the step that is being submitted
 };
 
 Status CudaBackend::allocate() {
@@ -318,7 +324,17 @@ Status CudaBackend::copy_pages(const Batch& batch) {
 Status CudaBackend::launch_all(const GraphKey& key, backend::TraceSink* trace) {
   const StepPlan& plan = key.plan;
   stages_.begin(plan, stream_.get(), trace);
-  model::forward(stages_, *model_, {plan.n_row, plan.n_output, plan.page_stride * kPageSize});
+  const model::Shape shape{plan.n_row, plan.n_output, plan.page_stride * kPageSize};
+  if (is_timed_) {
+    timer_.begin(stream_.get());
+    backend::MarkedStages timed(stages_, [&](backend::Stage stage) {
+      timer_.mark(stream_.get(), stage);
+      stages_.break_chain();
+    });
+    model::forward(timed, *model_, shape);
+  } else {
+    model::forward(stages_, *model_, shape);
+  }
   RETURN_IF_ERROR(check(stages_.status(), stages_.failed_kernel()));
   if (plan.n_output == 0) return {};
   return check(sample(stream_.get(), key.sample_class, plan.n_output, model_->config.n_vocab, sample_), "sampling");
@@ -338,9 +354,10 @@ Result<Graph> CudaBackend::record(const GraphKey& key) {
   return Graph(exec);
 }
 
-// A step of a shape that was seen before is recorded; chunks of prompts seldom come twice, and a trace looks in between.
+// A step of a shape that was seen before is recorded; chunks of prompts seldom come twice, and a trace or a clock looks in
+// between.
 Status CudaBackend::run(const GraphKey& key, backend::TraceSink* trace) {
-  if (trace != nullptr || key.plan.n_piece > 0) return launch_all(key, trace);
+  if (trace != nullptr || is_timed_ || key.plan.n_piece > 0) return launch_all(key, trace);
   const auto [found, is_new] = graphs_.try_emplace(key);
   found->second.used_at = static_cast<int64_t>(next_ticket_);
   if (is_new) {
@@ -421,6 +438,19 @@ Status CudaBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
   slot.pack.unpack(slot.results.data(), reinterpret_cast<const TopEntry*>(from), slot.pack.max_logprob(),
                    reinterpret_cast<const float*>(from + at.logits), out);
   return {};
+}
+
+Result<backend::StageTimes> CudaBackend::time_step(const Batch& batch, backend::StepResult& out) {
+  CHECK(pending_.empty());
+  RETURN_IF_ERROR(check(cudaSetDevice(device_), "choosing the device"));
+  RETURN_IF_ERROR(timer_.prepare(backend::kNumStage * (model_->layers.size() + 1)));
+  is_timed_ = true;
+  const auto ticket = submit(batch, nullptr);
+  is_timed_ = false;
+  timer_.release();
+  if (!ticket) return tl::make_unexpected(ticket.error());
+  RETURN_IF_ERROR(wait(*ticket, out));
+  return timer_.read();
 }
 
 // What the kernels were built for; anything else is refused by name before it is loaded.

@@ -139,6 +139,8 @@ class Stages {
   // The first error of a launch since begin(), with the kernel's name.
   cudaError_t status() const { return status_; }
   const char* failed_kernel() const { return failed_; }
+  // The next kernel starts when all in front of it is over.
+  void break_chain() { chained_ = false; }
 
  private:
   static bool is_regular(const model::Config& config, const Weights& weights, backend::Precision precision);

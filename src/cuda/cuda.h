@@ -24,4 +24,8 @@ Status check_device(int device);
 // of what is free where that is less. Errors: kDevice, kOutOfMemory.
 Result<double> measure_read_bandwidth(int device);
 
+// What all of its multiprocessors do at most of the products of prompts in `high`: the median of several passes of 10 ms. No
+// thread of the host has a part in it. Errors: kDevice, kOutOfMemory.
+Result<backend::Arithmetic> measure_arithmetic(int device, int n_thread);
+
 }  // namespace tercet::cuda

@@ -306,5 +306,12 @@ TEST_F(DeviceWeights, TheBandwidthIsThatOfAGpu) {
   EXPECT_LT(*bandwidth, 1e14);
 }
 
+TEST_F(DeviceWeights, TheArithmeticIsThatOfTensorCores) {
+  const auto most = measure_arithmetic(0, 1);
+  ASSERT_TRUE(most) << most.error().message;
+  EXPECT_GT(most->flops_per_second, 5e12);
+  EXPECT_LT(most->flops_per_second, 1e16);
+}
+
 }  // namespace
 }  // namespace tercet::cuda

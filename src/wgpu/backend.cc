@@ -13,6 +13,7 @@
 
 #include "backend/check_batch.h"
 #include "backend/host_backend.h"
+#include "backend/marked_stages.h"
 #include "base/check.h"
 #include "wgpu/context.h"
 #include "wgpu/input.h"
@@ -53,6 +54,7 @@ class WgpuBackend final : public backend::Backend {
         context_(std::move(context)),
         weights_(std::move(weights)),
         stages_(*context_, model_->config, *weights_, limits.kv.type == KvType::kF32, subgroup_width),
+        timer_(*context_),
         input_(model_->config, stages_.attn_tile_queries()) {}
   // What is in flight writes to what goes next.
   ~WgpuBackend() override { static_cast<void>(context_->flush()); }
@@ -63,6 +65,7 @@ class WgpuBackend final : public backend::Backend {
   const backend::Limits& limits() const override { return limits_; }
   Result<backend::Ticket> submit(const Batch& batch, backend::TraceSink* trace) override;
   Status wait(backend::Ticket ticket, backend::StepResult& out) override;
+  Result<backend::StageTimes> time_step(const Batch& batch, backend::StepResult& out) override;
 
  private:
   // A step between submit() and wait().
@@ -93,6 +96,8 @@ class WgpuBackend final : public backend::Backend {
   std::unique_ptr<Context> context_;
   std::unique_ptr<Weights> weights_;
   Stages stages_;
+  StageTimer timer_;
+  bool is_timed_ = false;  // the step that is being recorded
   InputWriter input_;
   Buffer page_;  // one page on its way: a copy within a buffer goes through another
   std::array<Readback, 2> results_;
@@ -172,8 +177,17 @@ Status WgpuBackend::record(Pending& pending) {
   int max_length = 1;
   for (const backend::Sequence& s : step.sequences()) max_length = std::max(max_length, int{s.length});
   const int n_row = static_cast<int>(step.rows().size());
+  const model::Shape shape{n_row, n_output, max_length};
+  stages_.time_by(is_timed_ ? &timer_ : nullptr);
   stages_.begin(input_.shape(), pending.trace);
-  model::forward(stages_, *model_, {n_row, n_output, max_length});
+  if (is_timed_) {
+    backend::MarkedStages timed(stages_, [&](backend::Stage stage) {
+      if (stage != backend::Stage::kHead) stages_.end_stage(stage);
+    });
+    model::forward(timed, *model_, shape);
+  } else {
+    model::forward(stages_, *model_, shape);
+  }
   WGPUCommandEncoder encoder = stages_.end();
   RETURN_IF_ERROR(stages_.status());
   if (n_output == 0) {
@@ -223,6 +237,21 @@ Status WgpuBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
   unpack(pending, bytes, out);
   context_->done_reading(*pending.results);
   return {};
+}
+
+Result<backend::StageTimes> WgpuBackend::time_step(const Batch& batch, backend::StepResult& out) {
+  CHECK(pending_.empty());
+  RETURN_IF_ERROR(timer_.prepare(static_cast<uint32_t>(backend::kNumStage * (model_->layers.size() + 1))));
+  is_timed_ = true;
+  const auto ticket = submit(batch, nullptr);
+  is_timed_ = false;
+  if (!ticket) return tl::make_unexpected(ticket.error());
+  timer_.start_reading();
+  const Status done = wait(*ticket, out);
+  // What was asked for is answered before the next one asks.
+  auto times = timer_.read();
+  RETURN_IF_ERROR(done);
+  return times;
 }
 
 // What the kernels take; anything else is refused by name before it is loaded.

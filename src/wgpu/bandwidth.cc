@@ -1,9 +1,8 @@
-// How fast a device reads its own memory: kernels/read_sum.wgsl over one large buffer, timed by the host over as many launches
-// in one pass as make its own share small.
+// How fast a device reads its own memory: kernels/read_sum.wgsl over one large buffer, timed by the host.
 #include <algorithm>
 
-#include "base/clock.h"
 #include "wgpu/context.h"
+#include "wgpu/passes.h"
 #include "wgpu/shaders.h"
 #include "wgpu/stages.h"
 #include "wgpu/wgpu.h"
@@ -14,9 +13,6 @@ namespace {
 constexpr uint64_t kGroups = 2048;                        // of 256 threads: more than a GPU runs at a time
 constexpr uint64_t kLeastBytes = kGroups * 256 * 8 * 16;  // 64 MiB: eight words a thread
 constexpr uint64_t kMostBytes = uint64_t{1} << 30;        // several times what caches hold
-constexpr double kPassMs = 20;                            // beside which a submission is nothing
-constexpr int kMostLaunches = 256;
-constexpr int kPasses = 5;
 
 struct Reader {
   Buffer data, sink, input;
@@ -47,24 +43,6 @@ Result<Reader> make_reader(Context& context, uint64_t n_byte) {
   return out;
 }
 
-// Milliseconds from before the submission until the host knows that the device is done.
-Result<double> launch(Context& context, const Reader& reader, bool fills, int n_launch) {
-  const Handle<WGPUCommandEncoder, wgpuCommandEncoderRelease> encoder(
-      wgpuDeviceCreateCommandEncoder(context.device(), nullptr));
-  const Handle<WGPUComputePassEncoder, wgpuComputePassEncoderRelease> pass(
-      wgpuCommandEncoderBeginComputePass(encoder.get(), nullptr));
-  wgpuComputePassEncoderSetPipeline(pass.get(), (fills ? reader.fill : reader.sum)->pipeline.get());
-  wgpuComputePassEncoderSetBindGroup(pass.get(), 0, reader.input_group.get(), 0, nullptr);
-  wgpuComputePassEncoderSetBindGroup(pass.get(), 1, (fills ? reader.fill_group : reader.group).get(), 0, nullptr);
-  for (int i = 0; i < n_launch; ++i)
-    wgpuComputePassEncoderDispatchWorkgroups(pass.get(), static_cast<uint32_t>(kGroups), 1, 1);
-  wgpuComputePassEncoderEnd(pass.get());
-  const Stopwatch time;
-  const WGPUSubmissionIndex submission = context.submit(encoder.get());
-  RETURN_IF_ERROR(context.wait(submission));
-  return time.elapsed_ms();
-}
-
 Result<double> measure(int device, uint64_t most_bytes) {
   ASSIGN_OR_RETURN(const auto context, Context::open(device));
   const uint64_t limit = std::min(context->limits().maxStorageBufferBindingSize, context->limits().maxBufferSize);
@@ -73,19 +51,11 @@ Result<double> measure(int device, uint64_t most_bytes) {
     return error(Code::kUnsupported, "wgpu: {}: measuring the read bandwidth: at most {} bytes a buffer, want {}",
                  context->name(), limit, kLeastBytes);
   ASSIGN_OR_RETURN(const Reader reader, make_reader(*context, n_byte));
-  RETURN_IF_ERROR(launch(*context, reader, true, 1));
-  int n_launch = 1;
-  ASSIGN_OR_RETURN(double ms, launch(*context, reader, false, n_launch));
-  while (ms < kPassMs && n_launch < kMostLaunches) {
-    n_launch *= 2;
-    ASSIGN_OR_RETURN(ms, launch(*context, reader, false, n_launch));
-  }
-  double best = ms;
-  for (int i = 0; i < kPasses; ++i) {
-    ASSIGN_OR_RETURN(ms, launch(*context, reader, false, n_launch));
-    best = std::min(best, ms);
-  }
-  return static_cast<double>(n_byte) * n_launch / (best / 1000);
+  constexpr auto kLaunched = static_cast<uint32_t>(kGroups);
+  const WGPUBindGroup input = reader.input_group.get();
+  RETURN_IF_ERROR(pass_ms(*context, {reader.fill, input, reader.fill_group.get(), kLaunched}, 1));
+  ASSIGN_OR_RETURN(const double ms, best_launch_ms(*context, {reader.sum, input, reader.group.get(), kLaunched}));
+  return static_cast<double>(n_byte) / (ms / 1000);
 }
 
 }  // namespace

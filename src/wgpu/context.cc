@@ -98,7 +98,8 @@ Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
     if (has) features.push_back(static_cast<WGPUFeatureName>(wanted));
     return has;
   };
-  has_timestamps_ = ask(WGPUFeatureName_TimestampQuery) && ask(WGPUNativeFeature_TimestampQueryInsidePasses);
+  times_passes_ = ask(WGPUFeatureName_TimestampQuery);
+  has_timestamps_ = times_passes_ && ask(WGPUNativeFeature_TimestampQueryInsidePasses);
   has_subgroups_ = ask(WGPUNativeFeature_Subgroup) || ask(WGPUFeatureName_Subgroups);
 
   WGPUDeviceDescriptor descriptor{};

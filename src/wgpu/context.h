@@ -58,6 +58,7 @@ class Context {
   const std::string& name() const { return name_; }
   const WGPULimits& limits() const { return limits_; }
   WGPUDevice device() const { return device_.get(); }
+  bool times_passes() const { return times_passes_; }      // timestamps at a pass's ends
   bool has_timestamps() const { return has_timestamps_; }  // within a pass
   bool has_subgroups() const { return has_subgroups_; }
   const AdapterInfo& adapter() const { return adapter_; }
@@ -120,6 +121,7 @@ class Context {
 
   std::string name_;
   WGPULimits limits_{};
+  bool times_passes_ = false;
   bool has_timestamps_ = false;
   bool has_subgroups_ = false;
   AdapterInfo adapter_;

@@ -51,6 +51,16 @@ TEST(WgpuDevice, TheBandwidthIsThatOfMemory) {
   EXPECT_EQ(absent.error().code, Code::kDevice);
 }
 
+TEST(WgpuDevice, TheArithmeticIsThatOfAMachine) {
+  if (const Status there = check_device(0); !there) GTEST_SKIP() << there.error().message;
+  const auto most = measure_arithmetic(0, 1);
+  ASSERT_TRUE(most) << most.error().message;
+  EXPECT_GT(most->flops_per_second, 1e8);
+  EXPECT_LT(most->flops_per_second, 1e15);
+  EXPECT_EQ(most->what, "fused multiply-adds in f32");
+  EXPECT_FALSE(measure_arithmetic(1000, 1));
+}
+
 TEST(WgpuDevice, SaysNothingOnASystemWithoutADesktop) {
   ASSERT_EQ(unsetenv("XDG_RUNTIME_DIR"), 0);
   testing::internal::CaptureStderr();

@@ -18,6 +18,7 @@ void Stages::head(const model::Model&, const model::Shape& shape) {
             .y_stride = config_.n_vocab,
             .of_outputs = true});
   tap(backend::Tap::kResultOutput, -1, b.logits, shape.n_output, config_.n_vocab);
+  if (timer_ != nullptr) end_stage(backend::Stage::kHead);  // to choose tokens is no stage
   choose(shape.n_output);
 }
 

@@ -252,9 +252,19 @@ void Stages::record(Site& site, int variant, int64_t n_x, int64_t n_y) {
   timing_.mark(pass, site.name, variant);
 }
 
-void Stages::start_pass() {
+void Stages::start_encoder() {
   encoder_.reset(wgpuDeviceCreateCommandEncoder(context_.device(), nullptr));
-  pass_.reset(wgpuCommandEncoderBeginComputePass(encoder_.get(), nullptr));
+  start_pass();
+}
+
+void Stages::start_pass() {
+  WGPUComputePassDescriptor descriptor{};
+  WGPUPassTimestampWrites times{};
+  if (timer_ != nullptr) {
+    times = timer_->writes();
+    descriptor.timestampWrites = &times;
+  }
+  pass_.reset(wgpuCommandEncoderBeginComputePass(encoder_.get(), &descriptor));
   wgpuComputePassEncoderSetBindGroup(pass_.get(), 0, input_group_.get(), 0, nullptr);
 }
 
@@ -264,14 +274,21 @@ void Stages::begin(const StepShape& step, backend::TraceSink* trace) {
   is_lone_ = is_planar_ && step.n_lone == step.n_row;
   trace_ = trace;
   status_ = {};
+  start_encoder();
+  if (trace == nullptr && timer_ == nullptr) timing_.begin(pass_.get(), step.n_row);
+}
+
+void Stages::end_stage(backend::Stage stage) {
+  wgpuComputePassEncoderEnd(pass_.get());
+  timer_->ended(stage);
   start_pass();
-  if (trace == nullptr) timing_.begin(pass_.get(), step.n_row);
 }
 
 WGPUCommandEncoder Stages::end() {
   wgpuComputePassEncoderEnd(pass_.get());
   pass_.reset();
   timing_.resolve(encoder_.get());
+  if (timer_ != nullptr) timer_->resolve(encoder_.get());
   return encoder_.get();
 }
 
@@ -285,7 +302,7 @@ Result<std::vector<uint32_t>> Stages::fetch(const Buffer& from, int64_t n_word) 
   const WGPUSubmissionIndex submission = context_.submit(encoder_.get());
   context_.start_reading(to, n_byte);
   const Status done = context_.wait(submission);
-  start_pass();
+  start_encoder();
   RETURN_IF_ERROR(done);
   ASSIGN_OR_RETURN(const auto bytes, context_.reading(to));
   std::vector<uint32_t> words(static_cast<size_t>(n_word));

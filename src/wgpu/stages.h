@@ -14,6 +14,7 @@
 #include "model/qwen3_moe.h"
 #include "wgpu/context.h"
 #include "wgpu/sampler.h"
+#include "wgpu/stage_timer.h"
 #include "wgpu/timing.h"
 #include "wgpu/weights.h"
 
@@ -98,6 +99,10 @@ class Stages {
   void choose(int n_output);
   // Ends the pass; what is copied behind it goes into this encoder.
   WGPUCommandEncoder end();
+  // From the next begin() on each stage is a pass of its own, which that one times; null: all are one pass.
+  void time_by(StageTimer* timer) { timer_ = timer; }
+  // A stage was recorded. head says so itself, in front of what chooses tokens.
+  void end_stage(backend::Stage stage);
   // For those who submit.
   Timing& timing() { return timing_; }
 
@@ -194,6 +199,7 @@ class Stages {
   }
   void tap_heads(int layer, int n_row);
   Result<std::vector<uint32_t>> fetch(const Buffer& from, int64_t n_word);
+  void start_encoder();
   void start_pass();
   void fail(Status status) {
     if (status_) status_ = std::move(status);
@@ -226,6 +232,7 @@ class Stages {
   std::vector<Buffer> uniform_buffers_;
   size_t n_uniform_ = 0;
   Timing timing_;
+  StageTimer* timer_ = nullptr;
 };
 
 // Of Buffers::blocks.

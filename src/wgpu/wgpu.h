@@ -27,4 +27,8 @@ Status check_device(int device);
 // Errors: kDevice, kOutOfMemory, kUnsupported.
 Result<double> measure_read_bandwidth(int device);
 
+// What it does at most of what products are made of in every precision: the best of several passes. No thread of the host has a
+// part in it. Errors: kDevice, kOutOfMemory.
+Result<backend::Arithmetic> measure_arithmetic(int device, int n_thread);
+
 }  // namespace tercet::wgpu

@@ -101,6 +101,10 @@ struct Kernels {
   // not on n_query. q: [n_query, d_head]; out: [n_query, d_head]; max, sum: [n_query].
   void (*attend)(const KvView& kv, const float* q, int n_query, int begin, int end, float scale, float* out, float* max,
                  float* sum);
+
+  // What products of kI16 activations are made of, without their memory (arithmetic.inc). Gives how many of a product's operations
+  // it has done, a multiplication and an addition being two; `sum` depends on all of them.
+  double (*dot_products)(int64_t n_round, double* sum);
 };
 
 // The best table that this CPU can run.

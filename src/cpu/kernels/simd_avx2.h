@@ -38,6 +38,7 @@ template <int n>
 TERCET_INLINE Vi vi_sar(Vi v) {
   return _mm256_srai_epi32(v, n);
 }
+TERCET_INLINE void vi_forget(Vi& v) { asm volatile("" : "+x"(v)); }
 
 TERCET_INLINE __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i_u*>(p)); }
 TERCET_INLINE Vi load_u8(const uint8_t* p) { return _mm256_cvtepu8_epi32(_mm_loadu_si64(p)); }

@@ -38,6 +38,7 @@ template <int n>
 TERCET_INLINE Vi vi_sar(Vi v) {
   return _mm512_srai_epi32(v, n);
 }
+TERCET_INLINE void vi_forget(Vi& v) { asm volatile("" : "+v"(v)); }
 
 TERCET_INLINE __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i_u*>(p)); }
 TERCET_INLINE __m256i load_256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i_u*>(p)); }

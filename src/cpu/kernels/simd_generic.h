@@ -44,6 +44,8 @@ template <int n>
 TERCET_INLINE Vi vi_sar(Vi v) {
   return static_cast<Vi>(static_cast<int32_t>(v) >> n);
 }
+// The compiler no longer knows what it holds.
+TERCET_INLINE void vi_forget(Vi& v) { asm volatile("" : "+r"(v)); }
 
 // kLanes consecutive bytes or 16-bit words, widened.
 TERCET_INLINE Vi load_u8(const uint8_t* p) { return *p; }
