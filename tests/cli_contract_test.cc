@@ -106,11 +106,16 @@ TEST(CliContract, WhatIsNotHereIsIncomplete) {
   // The time of each of ref's stages, for steps of one row and of many.
   const json::value& roofline = seen.at("rooflines").at(0);
   EXPECT_EQ(roofline.at("backend").as_string(), "ref");
-  EXPECT_EQ(roofline.at("points").as_array().size(), 12U);
-  for (const json::value& point : roofline.at("points").as_array())
-    for (const char* key : {"seconds", "bytes", "flops"})
+  EXPECT_EQ(roofline.at("points").as_array().size(), 14U);
+  for (const json::value& point : roofline.at("points").as_array()) {
+    for (const char* key : {"seconds", "bytes"})
       EXPECT_GT(point.at(key).to_number<double>(), 0) << json::serialize(point);
+    // Only embed multiplies nothing.
+    EXPECT_EQ(point.at("flops").to_number<double>() == 0, point.at("stage") == "embed") << json::serialize(point);
+  }
   EXPECT_GT(roofline.at("read_bandwidth").to_number<double>(), 0);
+  EXPECT_TRUE(roofline.at("arithmetic").is_null());
+  EXPECT_EQ(roofline.at("absent").as_string(), "what it computes at most was not measured");
   expect_a_page(receipt, folder.file("r.html"));
 }
 

@@ -59,11 +59,12 @@ Result<std::vector<DeviceInfo>> list_ref() { return std::vector{this_cpu("ref")}
 
 const std::array<BackendEntry, 4> kBackends = {{
     {"cuda", &cuda::kFactory, true, cuda::list_devices, cuda::measure_read_bandwidth,
-     "the fastest, where a device has room for the model"},
+     "the fastest, where a device has room for the model", nullptr, cuda::measure_arithmetic},
     {"wgpu", &wgpu::kFactory, false, wgpu::list_devices, wgpu::measure_read_bandwidth,
      "any GPU with a driver for Vulkan, Metal or D3D12; WebGPU does not tell its memory, so it is picked only by name",
-     "TERCET_WGPU_ADAPTER"},
-    {"cpu", &cpu::kFactory, true, list_cpu, nullptr, "runs wherever the model fits into memory"},
+     "TERCET_WGPU_ADAPTER", wgpu::measure_arithmetic},
+    {"cpu", &cpu::kFactory, true, list_cpu, nullptr, "runs wherever the model fits into memory", nullptr,
+     cpu::measure_arithmetic},
     {"ref", &ref::kFactory, false, list_ref, nullptr, "the definition of right: slow, and picked only by name"},
 }};
 

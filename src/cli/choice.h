@@ -26,6 +26,8 @@ struct BackendEntry {
   Result<double> (*read_bandwidth)(int device);
   std::string_view about;                 // what is to be said of it beside its devices
   const char* device_variable = nullptr;  // of the environment: names a device where --device does not
+  // What the device computes at most, by that many threads of the host where it is the host; null: there is no such measure.
+  Result<backend::Arithmetic> (*arithmetic)(int device, int n_thread) = nullptr;
 };
 
 // What is asked for: flags, and what the verb needs.

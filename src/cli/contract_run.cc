@@ -66,6 +66,10 @@ contract::Subject subject_of(const Candidate& candidate, const std::shared_ptr<c
   const bool reads_host = candidate.device.kind == backend::DeviceKind::kCpu;
   if (has_own_bandwidth(*entry, candidate.device) || reads_host)
     out.read_bandwidth = [candidate] { return read_bandwidth(candidate); };
+  if (entry->arithmetic != nullptr)
+    out.arithmetic = [candidate] {
+      return candidate.entry->arithmetic(candidate.device.index, candidate.options.n_thread);
+    };
   out.decode = [candidate, model] { return decode(candidate, model); };
   return out;
 }

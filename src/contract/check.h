@@ -59,6 +59,8 @@ struct Subject {
   std::function<Result<backend::DeviceInfo>()> look_again;
   // Bytes a second that the device reads of its memory, measured; null where nobody can tell.
   std::function<Result<double>()> read_bandwidth;
+  // What the device computes at most, measured; null where nobody can tell.
+  std::function<Result<backend::Arithmetic>()> arithmetic;
   // One sequence's decoding; null where nobody can tell.
   std::function<Result<Decoding>()> decode;
   std::string_view name() const { return factory->name; }

@@ -99,10 +99,16 @@ json::object to_json(const StagePoint& p) {
           {"flops", number(p.flops)}};
 }
 
+json::value arithmetic(const std::optional<backend::Arithmetic>& a) {
+  if (!a) return nullptr;
+  return json::object{{"flops_per_second", number(a->flops_per_second)}, {"what", text(a->what)}};
+}
+
 json::object to_json(const Roofline& r) {
   return {{"backend", text(r.backend)},
           {"precision", precision(r.precision)},
           {"read_bandwidth", r.read_bandwidth ? number(*r.read_bandwidth) : json::value(nullptr)},
+          {"arithmetic", arithmetic(r.arithmetic)},
           {"points", list(r.points)},
           {"absent", text(r.absent)}};
 }
@@ -200,11 +206,22 @@ Row read_row(const json::value& v) {
   return row;
 }
 
+// None in receipts of programs that did not measure it.
+std::optional<backend::Arithmetic> read_arithmetic(const json::object& o) {
+  const json::value* found = o.if_contains("arithmetic");
+  if (found == nullptr || found->is_null()) return {};
+  const json::object& a = found->as_object();
+  backend::Arithmetic out{as_number(a.at("flops_per_second")), as_text(a, "what")};
+  if (!std::isfinite(out.flops_per_second)) return {};
+  return out;
+}
+
 Roofline read_roofline(const json::value& v) {
   const json::object& o = v.as_object();
   Roofline out{as_text(o, "backend"),
                precision_of(as_text(o, "precision")),
                maybe_number(o, "read_bandwidth"),
+               read_arithmetic(o),
                {},
                text_or_empty(o, "absent")};
   if (out.read_bandwidth && !std::isfinite(*out.read_bandwidth)) out.read_bandwidth.reset();

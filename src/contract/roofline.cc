@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -11,54 +12,28 @@
 namespace tercet::contract {
 namespace {
 
-using backend::Tap;
+using backend::kNumStage;
+using backend::StageTimes;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kRows = 64;           // of a step of a prompt
 constexpr int kDecodes = 24;        // steps of one row behind it
+constexpr int kPrompts = 8;         // steps of many
 constexpr int kLeast = 3;           // steps, however long they take
 constexpr double kMostSeconds = 2;  // of each kind, when there are that many
 
-// In the order of the pass. embed ends where the clock begins: what comes before its tap is the step's own setting up.
-constexpr std::array<std::string_view, 6> kStages = {"attn_in", "attn", "attn_out", "route", "experts", "head"};
-
-std::optional<size_t> stage_that_ends(Tap tap) {
-  switch (tap) {
-    case Tap::kVcur: return 0;
-    case Tap::kKqvOut: return 1;
-    case Tap::kFfnInp: return 2;
-    case Tap::kFfnMoeWeightsNorm: return 3;
-    case Tap::kLOut: return 4;
-    case Tap::kResultOutput: return 5;
-    default: return {};
-  }
-}
-
-// The clock at the last tap of each stage, and how many experts each layer's rows chose.
-class StageClock final : public backend::TraceSink {
+// How many experts each layer's rows chose: what of the weights a step has to read.
+class ExpertCount final : public backend::TraceSink {
  public:
-  bool wants(Tap tap) const override {
-    return tap == Tap::kInpEmbd || tap == Tap::kFfnMoeTopk || stage_that_ends(tap).has_value();
-  }
+  bool wants(backend::Tap tap) const override { return tap == backend::Tap::kFfnMoeTopk; }
   void write(const backend::TapView& view) override {
-    const auto now = Clock::now();
-    if (view.tap == Tap::kInpEmbd) seconds_ = {};
-    if (view.tap == Tap::kInpEmbd) n_expert_ = 0;
-    if (view.tap == Tap::kFfnMoeTopk) {
-      n_expert_ += std::set<int32_t>(view.ids.begin(), view.ids.end()).size();
-      return;  // in the midst of route
-    }
-    if (const auto stage = stage_that_ends(view.tap))
-      seconds_[*stage] += std::chrono::duration<double>(now - last_).count();
-    last_ = Clock::now();
+    n_ += std::set<int32_t>(view.ids.begin(), view.ids.end()).size();
   }
-  const std::array<double, kStages.size()>& seconds() const { return seconds_; }
-  size_t n_expert() const { return n_expert_; }  // different ones in each layer, all layers together
+  // Different ones in each layer, all layers together.
+  double take() { return static_cast<double>(std::exchange(n_, 0)); }
 
  private:
-  Clock::time_point last_;
-  std::array<double, kStages.size()> seconds_ = {};
-  size_t n_expert_ = 0;
+  size_t n_ = 0;
 };
 
 struct Cost {
@@ -71,11 +46,12 @@ double product(const model::QTensor& w, double n_row) {
 }
 
 // Rows at the end of a sequence of `length` tokens, all of them outputs.
-std::array<Cost, kStages.size()> costs(const model::Model& model, int64_t n_row, int64_t length, double n_expert,
-                                       double kv_bytes_per_token) {
-  std::array<Cost, kStages.size()> out;
-  auto& [attn_in, attn, attn_out, route, experts, head] = out;
+std::array<Cost, kNumStage> costs(const model::Model& model, int64_t n_row, int64_t length, double n_expert,
+                                  double kv_bytes_per_token) {
+  std::array<Cost, kNumStage> out;
+  auto& [embed, attn_in, attn, attn_out, route, experts, head] = out;
   const auto rows = static_cast<double>(n_row);
+  embed.bytes = rows * static_cast<double>(model.token_embd.row_bytes());
   for (const model::LayerSpec& layer : model.layers) {
     for (const model::QTensor* w : {&layer.wq, &layer.wk, &layer.wv}) {
       attn_in.bytes += static_cast<double>(w->mat_bytes());
@@ -106,8 +82,24 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+// Tokens first .. first + n - 1 of one sequence as one step, its earlier ones being in the cache; each row is an output, so that
+// the head has as many as the other stages.
+Result<StageTimes> time_rows(backend::Backend& backend, std::span<const TokenId> ids, int first, int n) {
+  std::vector<backend::PageId> pages(static_cast<size_t>(backend.limits().kv.n_page));
+  std::iota(pages.begin(), pages.end(), 0);
+  std::vector<backend::Row> rows;
+  std::vector<backend::Output> outputs(static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) {
+    rows.push_back({ids[static_cast<size_t>(first + i)], first + i, 0});
+    outputs[static_cast<size_t>(i)].row = i;
+  }
+  const backend::Sequence sequence{0, first + n, pages};
+  backend::StepResult ignored;
+  return backend.time_step({rows, {&sequence, 1}, {}, outputs}, ignored);
+}
+
 struct Steps {
-  std::vector<std::array<double, kStages.size()>> seconds;
+  std::vector<StageTimes> seconds;
   double n_expert = 0;  // the mean
   double length = 0;    // the mean
 };
@@ -116,10 +108,11 @@ std::vector<StagePoint> points_of(const Steps& steps, const model::Model& model,
                                   double kv_bytes_per_token) {
   const auto cost = costs(model, n_row, static_cast<int64_t>(steps.length), steps.n_expert, kv_bytes_per_token);
   std::vector<StagePoint> out;
-  for (size_t i = 0; i < kStages.size(); ++i) {
+  for (size_t i = 0; i < kNumStage; ++i) {
     std::vector<double> seconds;
-    for (const auto& step : steps.seconds) seconds.push_back(step[i]);
-    out.push_back({std::string(kStages[i]), n_row, median(std::move(seconds)), cost[i].bytes, cost[i].flops});
+    for (const StageTimes& step : steps.seconds) seconds.push_back(step[i]);
+    const std::string name(backend::stage_name(static_cast<backend::Stage>(i)));
+    out.push_back({name, n_row, median(std::move(seconds)), cost[i].bytes, cost[i].flops});
   }
   return out;
 }
@@ -134,18 +127,20 @@ Result<std::vector<StagePoint>> measure_stages(const World& world, const Subject
   backend::Options options = options_for(n_text, precision, world.n_thread);
   ASSIGN_OR_RETURN(const auto backend, start(subject, world.model, options));
   const double kv = static_cast<double>(subject.factory->footprint(*world.model, options).kv_bytes_per_token);
-  StageClock clock;
-  // The first step is not counted: it is the one that touches the weights first.
+  // Each step is run once for its experts and again, over the same places of the cache, for its time. The first is not counted:
+  // it is the one that touches the weights first.
   const auto run = [&](int first, int n, int n_step, int stride) -> Result<Steps> {
     Steps out;
     const auto begin = Clock::now();
     for (int i = -1; i < n_step; ++i) {
       RETURN_IF_ERROR(world.go_on());
       const int at = first + std::max(i, 0) * stride;
-      RETURN_IF_ERROR(run_rows(*backend, text.ids, at, n, &clock));
+      ExpertCount chosen;
+      RETURN_IF_ERROR(run_rows(*backend, text.ids, at, n, &chosen));
+      ASSIGN_OR_RETURN(const StageTimes seconds, time_rows(*backend, text.ids, at, n));
       if (i < 0) continue;
-      out.seconds.push_back(clock.seconds());
-      out.n_expert += static_cast<double>(clock.n_expert());
+      out.seconds.push_back(seconds);
+      out.n_expert += chosen.take();
       out.length += at + n;
       if (i + 1 >= kLeast && std::chrono::duration<double>(Clock::now() - begin).count() > kMostSeconds) break;
     }
@@ -154,7 +149,7 @@ Result<std::vector<StagePoint>> measure_stages(const World& world, const Subject
     out.length /= count;
     return out;
   };
-  ASSIGN_OR_RETURN(const Steps prompt, run(0, n_row, 8, 0));
+  ASSIGN_OR_RETURN(const Steps prompt, run(0, n_row, kPrompts, 0));
   ASSIGN_OR_RETURN(const Steps decode, run(n_row, 1, n_text - n_row, 1));
   std::vector<StagePoint> points = points_of(decode, *world.model, 1, kv);
   for (StagePoint& point : points_of(prompt, *world.model, n_row, kv)) points.push_back(std::move(point));
@@ -169,24 +164,47 @@ Result<StagePoint> measure_step(const World& world, const Subject& subject) {
   return out;
 }
 
-// Fills in the points, or says why there are none.
-Status measure(const World& world, const Subject& subject, Depth depth, Roofline& out) {
-  if (subject.device.kind == backend::DeviceKind::kSoftware)
-    return error(Code::kUnsupported, "software that plays a GPU has no memory of its own to be held against");
-  if (subject.read_bandwidth) {
-    ASSIGN_OR_RETURN(out.read_bandwidth, subject.read_bandwidth());
+// What could not be measured, and why, one after the other.
+class Absent {
+ public:
+  void add(std::string_view why) {
+    if (!text_.empty()) text_ += "; ";
+    text_ += why;
   }
-  if (subject.device.kind == backend::DeviceKind::kCpu) {
-    ASSIGN_OR_RETURN(out.points, measure_stages(world, subject, out.precision));
-    if (!out.read_bandwidth) out.absent = "what the memory can be read at was not measured";
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+// Errors: kCancelled.
+Status measure(const World& world, const Subject& subject, Depth depth, Roofline& out, Absent& absent) {
+  const auto keep = [&](auto&& measured, auto&& into) -> Status {
+    if (measured)
+      into(*std::move(measured));
+    else if (measured.error().code == Code::kCancelled)
+      return tl::make_unexpected(measured.error());
+    else
+      absent.add(measured.error().message);
+    return {};
+  };
+  if (subject.read_bandwidth)
+    RETURN_IF_ERROR(keep(subject.read_bandwidth(), [&](double bandwidth) { out.read_bandwidth = bandwidth; }));
+  else
+    absent.add("what the memory can be read at was not measured");
+  if (subject.arithmetic)
+    RETURN_IF_ERROR(keep(subject.arithmetic(), [&](backend::Arithmetic&& most) { out.arithmetic = std::move(most); }));
+  else
+    absent.add("what it computes at most was not measured");
+  const bool is_host = subject.device.kind == backend::DeviceKind::kCpu;
+  if (!is_host && depth == Depth::kQuick) {
+    absent.add("to load a device again and time its stages takes longer than --quick allows");
     return {};
   }
-  if (depth == Depth::kQuick) return error(Code::kUnsupported, "to time a step takes longer than --quick allows");
-  ASSIGN_OR_RETURN(const StagePoint step, measure_step(world, subject));
-  out.points.push_back(step);
-  out.absent =
-      fmt::format("{} runs a step as one piece, so that its stages have no times of their own", subject.name());
-  return {};
+  const auto more = [&](std::vector<StagePoint>&& points) { out.points = std::move(points); };
+  RETURN_IF_ERROR(keep(measure_stages(world, subject, out.precision), more));
+  if (is_host) return {};  // whose stages are the step: nothing of it overlaps
+  return keep(measure_step(world, subject), [&](StagePoint&& step) { out.points.push_back(std::move(step)); });
 }
 
 }  // namespace
@@ -194,9 +212,12 @@ Status measure(const World& world, const Subject& subject, Depth depth, Roofline
 Result<Roofline> measure_roofline(const World& world, const Subject& subject, Depth depth) {
   Roofline out;
   out.backend = subject.name();
-  const Status measured = measure(world, subject, depth, out);
-  if (!measured && measured.error().code == Code::kCancelled) return tl::make_unexpected(measured.error());
-  if (!measured) out.absent = measured.error().message;
+  Absent absent;
+  if (subject.device.kind == backend::DeviceKind::kSoftware)
+    absent.add("software that plays a GPU has no memory of its own to be held against");
+  else
+    RETURN_IF_ERROR(measure(world, subject, depth, out, absent));
+  out.absent = absent.take();
   return out;
 }
 

@@ -154,8 +154,9 @@ Receipt sample() {
   r.contracts = {{"a", "1.0.0", "h"}};
   r.rows = {row_of("a", "FALSIFY-PARITY", "cpu", 0.25), row_of("a", "FALSIFY-FALLBACK", "cpu", kSkip)};
   r.rows[0].evidence.series.push_back({"kl", backend::Precision::kHigh, 1, {0.5, kSkip}});
-  r.rooflines = {{"cpu", backend::Precision::kHigh, 2e10, {{"attn", 64, 1e-3, 2e6, 3e7}}, ""},
-                 {"cuda", backend::Precision::kHigh, {}, {}, "no time"}};
+  const backend::Arithmetic most{4e11, "8-bit products"};
+  r.rooflines = {{"cpu", backend::Precision::kHigh, 2e10, most, {{"attn", 64, 1e-3, 2e6, 3e7}}, ""},
+                 {"cuda", backend::Precision::kHigh, {}, {}, {}, "no time"}};
   r.summary = summarize({contract_of("a", "forward")}, r.asked, r.rows);
   return r;
 }
@@ -169,7 +170,16 @@ TEST(Receipt, ComesBackAsItWas) {
   EXPECT_EQ(back->model.shape.at(0).second, 4);
   EXPECT_EQ(back->rooflines.at(0).points.at(0).n_row, 64);
   EXPECT_FALSE(back->rooflines.at(1).read_bandwidth);
-  // Older programs measured no roofline.
+  ASSERT_TRUE(back->rooflines.at(0).arithmetic);
+  EXPECT_EQ(back->rooflines.at(0).arithmetic->flops_per_second, 4e11);
+  EXPECT_FALSE(back->rooflines.at(1).arithmetic);
+  // Older programs measured no arithmetic, or no roofline at all.
+  boost::json::object without = to_json(sample());
+  for (boost::json::value& roofline : without["rooflines"].as_array()) roofline.as_object().erase("arithmetic");
+  const auto read = parse_receipt(boost::json::serialize(without));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_FALSE(read->rooflines.at(0).arithmetic);
+  EXPECT_EQ(verify(*read, {contract_of("a", "forward")}).outcome, Outcome::kHeld);
   boost::json::object older = to_json(sample());
   older.erase("rooflines");
   EXPECT_TRUE(parse_receipt(boost::json::serialize(older)));

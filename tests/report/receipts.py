@@ -111,18 +111,26 @@ def rows_of(contract, backend, precisions, shape, beyond, absent_number):
         yield out
 
 
+STAGES = (("embed", 0.002, 0), ("attn_in", 3.5, 3.6), ("attn", 0.4, 8), ("attn_out", 2.4, 3.6), ("route", 0.5, 0.5), ("experts", 31, 3.6), ("head", 9.6, 2.4))
+
+
 def roofline(backend):
-    if backend == "cuda":
-        return {"backend": backend, "precision": "high", "read_bandwidth": 2.9e12, "points": [],
+    if backend == "wgpu":
+        return {"backend": backend, "precision": "high", "read_bandwidth": None, "arithmetic": None, "points": [],
                 "absent": "this backend tells no time of a stage"}
+    reads, most, what = {"cpu": (2.1e10, 5e11, "8-bit integer dot products"), "cuda": (2.9e12, 6.2e14, "f16 products on tensor cores")}[backend]
     points = []
     for n_row in (1, 64):
-        for stage, mega, flop in (("attn_in", 3.5, 3.6), ("attn", 0.4, 8), ("attn_out", 2.4, 3.6), ("route", 0.5, 0.5), ("experts", 31, 3.6), ("head", 9.6, 2.4)):
+        for stage, mega, flop in STAGES:
             read = mega * 1e6 * (1 if n_row == 1 or stage != "experts" else 6)
             flops = mega * 1e6 * flop * n_row
             points.append({"stage": stage, "n_row": n_row, "bytes": read, "flops": flops,
-                           "seconds": read / 2.1e10 / (0.4 + 0.5 * noise(stage, n_row)) * (1 if n_row == 1 else 3)})
-    return {"backend": backend, "precision": "high", "read_bandwidth": 2.1e10, "points": points, "absent": ""}
+                           "seconds": max(read / reads, flops / most) / (0.3 + 0.5 * noise(stage, n_row))})
+    if backend == "cuda":
+        one = [p for p in points if p["n_row"] == 1]
+        points.append({"stage": "step", "n_row": 1} | {key: sum(p[key] for p in one) * (0.8 if key == "seconds" else 1) for key in ("bytes", "flops", "seconds")})
+    return {"backend": backend, "precision": "high", "read_bandwidth": reads, "arithmetic": {"flops_per_second": most, "what": what},
+            "points": points, "absent": ""}
 
 
 def receipt(name="Qwen3-Coder-30B-A3B-Instruct", file=None, backends=("cpu", "cuda", "wgpu"), precisions=None, n_layer=48, n_expert=128,

@@ -143,8 +143,8 @@ class WhatItSays(Page):
     def test_what_is_absent_is_said_to_be(self):
         receipt = small()
         self.open(receipt)
-        self.assertIn("tells no time of a stage", self.panel("roofline", "cuda").text)
-        self.assertIn("roof of arithmetic is absent", self.text("#roofline"))
+        self.assertIn("tells no time of a stage", self.panel("roofline", "wgpu").text)
+        self.assertIn("roof of arithmetic is absent for wgpu:", self.text("#roofline"))
         del receipt["rooflines"]
         for row in receipt["rows"]:
             row["series"] = []
@@ -154,6 +154,47 @@ class WhatItSays(Page):
         for section, words in (("taps", "No tap was measured: no time."), ("experts", "was not recorded"), ("logits", "no logits of two passes"),
                                ("kl", "No run over a text"), ("roofline", "no times of stages")):
             self.assertIn(words, self.text(f"#{section} .body"))
+        self.assertEqual(self.browser.complaints(), [])
+
+    def roof(self, backend):
+        """The corners of the line, left to right, in pixels; y goes down."""
+        path = self.panel("roofline", backend).find_element(By.CSS_SELECTOR, "path.roof").get_attribute("d")
+        return [tuple(map(float, corner.split())) for corner in path.removeprefix("M").split("L")]
+
+    def shares(self, backend):
+        """What the table says, by stage and rows."""
+        rows = self.panel("roofline", backend).find_elements(By.CSS_SELECTOR, "tbody tr")
+        cells = [[c.text for c in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in rows]
+        return {(c[0], c[1]): c[-2:] for c in cells}
+
+    def test_the_roof_rises_with_the_reads_and_is_level_at_the_arithmetic(self):
+        receipt = small()
+        self.open(receipt)
+        for roof in receipt["rooflines"][:2]:
+            (x0, y0), (x1, y1), (x2, y2) = self.roof(roof["backend"])
+            self.assertTrue(x0 < x1 < x2 and y1 < y0, "it rises")
+            self.assertAlmostEqual(y1, y2, 3, "and then it is level")
+            for p in roof["points"]:
+                key = (p["stage"], str(p["n_row"]))
+                if p["stage"] == "head":
+                    reads, arithmetic = self.shares(roof["backend"])[key]
+                    self.assertAlmostEqual(float(arithmetic.split()[0]), 100 * p["flops"] / p["seconds"] / roof["arithmetic"]["flops_per_second"], delta=0.6)
+                    self.assertAlmostEqual(float(reads.split()[0]), 100 * p["bytes"] / p["seconds"] / roof["read_bandwidth"], delta=0.6)
+            self.assertIn(roof["arithmetic"]["what"], self.panel("roofline", roof["backend"]).text)
+        self.assertIn(("step", "1"), self.shares("cuda"))
+        self.assertIn("timed one after the other", self.text("#roofline"))
+        # Receipts of programs that did not measure it: it only rises.
+        del receipt["rooflines"][0]["arithmetic"]
+        receipt["rooflines"][1]["read_bandwidth"] = None
+        self.open(receipt)
+        (x0, y0), (x1, y1) = self.roof("cpu")
+        self.assertTrue(x0 < x1 and y1 < y0)
+        self.assertEqual(self.shares("cpu")[("head", "64")][1], "absent")
+        self.assertIn("roof of arithmetic is absent for cpu, wgpu:", self.text("#roofline"))
+        # And of those that could not measure the reads it is level everywhere.
+        (x0, y0), (x1, y1) = self.roof("cuda")
+        self.assertTrue(x0 < x1 and y0 == y1)
+        self.assertEqual(self.shares("cuda")[("head", "64")][0], "absent")
         self.assertEqual(self.browser.complaints(), [])
 
     def test_an_incomplete_run_says_why(self):
