@@ -10,6 +10,30 @@ from selenium.webdriver.chrome.service import Service
 
 SKIPPED = 77  # CTest's SKIP_RETURN_CODE
 
+# The contrast of every text with what it stands on, where that is less than WCAG's AA wants.
+FAINT = """
+const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
+const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3]));
+const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] === 1) return c; } return [255, 255, 255]; };
+const seen = new Map();
+for (const e of document.querySelectorAll('body *')) {
+  if (!e.checkVisibility() || e.closest('.unseen, script, dialog:not([open])')) continue;
+  if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+  const style = getComputedStyle(e), back = ground(e);
+  const text = e.namespaceURI.endsWith('svg') ? style.fill : style.color;
+  const [a, b] = [light(over(parse(text), back)), light(back)].sort((x, y) => y - x);
+  const contrast = (a + 0.05) / (b + 0.05);
+  if (contrast < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)) seen.set(e.className + ' ' + text, contrast.toFixed(2) + ' ' + e.textContent.slice(0, 40));
+}
+return [...seen];
+"""
+# Fields and buttons that a reader would hear nothing of.
+NAMELESS = """
+return [...document.querySelectorAll('button, a, input, select, textarea, canvas, summary, svg[role=img], [role=application], [role=region], fieldset')]
+  .filter((e) => !e.closest('dialog:not([open])') && !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).map((e) => e.outerHTML.slice(0, 80));
+"""
+
 
 def require_chromium():
     """Ends the program as skipped where there is no Chromium."""
@@ -43,7 +67,10 @@ class Browser:
         self.settle()
 
     def open(self, path):
-        self.driver.get(path.as_uri())
+        self.go(path.as_uri())
+
+    def go(self, url):
+        self.driver.get(url)
         self.settle()
 
     def settle(self):

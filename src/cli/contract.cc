@@ -69,20 +69,6 @@ json::array texts(const std::vector<std::string>& all) {
   return out;
 }
 
-json::object to_json(const contract::Verification& v) {
-  json::array rows;
-  for (const contract::Row& row : v.rows)
-    rows.push_back(json::object{{"falsifier", json_text(row.falsifier)},
-                                {"backend", json_text(row.backend)},
-                                {"verdict", contract::verdict_name(row.judgement.verdict)},
-                                {"why", json_text(row.judgement.why)}});
-  return {{"verdict", contract::outcome_name(v.outcome)},
-          {"changes", texts(v.changes)},
-          {"contradictions", texts(v.contradictions)},
-          {"missing", texts(v.missing)},
-          {"rows", std::move(rows)}};
-}
-
 // contract verify RECEIPT: its figures beside the thresholds that are here. A receipt that says other than its figures is
 // no receipt.
 Result<int> verify(const ContractOptions& options, const Common& common) {
@@ -92,7 +78,7 @@ Result<int> verify(const ContractOptions& options, const Common& common) {
   ASSIGN_OR_RETURN(const std::vector<Contract> contracts, load_contracts(options.contracts));
   const contract::Verification v = contract::verify(receipt, contracts);
   if (common.json) {
-    RETURN_IF_ERROR(write_json(to_json(v)));
+    RETURN_IF_ERROR(write_json(verification_json(v)));
   } else {
     std::string text =
         fmt::format("receipt of {} {} ({}), {}, {}\n", "tercet", printable(receipt.program_version),
@@ -184,6 +170,20 @@ Result<std::vector<Contract>> load_contracts(const std::vector<std::string>& nam
     out.push_back(std::move(contract));
   }
   return out;
+}
+
+json::object verification_json(const contract::Verification& v) {
+  json::array rows;
+  for (const contract::Row& row : v.rows)
+    rows.push_back(json::object{{"falsifier", json_text(row.falsifier)},
+                                {"backend", json_text(row.backend)},
+                                {"verdict", contract::verdict_name(row.judgement.verdict)},
+                                {"why", json_text(row.judgement.why)}});
+  return {{"verdict", contract::outcome_name(v.outcome)},
+          {"changes", texts(v.changes)},
+          {"contradictions", texts(v.contradictions)},
+          {"missing", texts(v.missing)},
+          {"rows", std::move(rows)}};
 }
 
 std::string row_line(const contract::Row& row) {

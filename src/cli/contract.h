@@ -8,6 +8,7 @@
 #include "cli/cli11.h"
 #include "cli/common.h"
 #include "contract/contract.h"
+#include "contract/receipt.h"
 #include "contract/run.h"
 
 namespace tercet::cli {
@@ -32,6 +33,9 @@ Result<int> run_contract(const ContractOptions& options, const Common& common);
 
 // The line of a falsifier: what came of it, its figure beside the bound.
 std::string row_line(const contract::Row& row);
+
+// What `contract verify --json` says.
+boost::json::object verification_json(const contract::Verification& v);
 
 int exit_code_of(contract::Outcome outcome);
 

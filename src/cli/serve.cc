@@ -1,6 +1,7 @@
 // tercet serve: the HTTP server.
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "base/text.h"
 #include "cli/console.h"
+#include "cli/contract.h"
 #include "cli/exit_code.h"
 #include "cli/load.h"
 #include "cli/options.h"
@@ -24,7 +26,7 @@ struct Options {
   bool demo = false;
   bool allow_open = false;
   bool no_prefix_cache = false;
-  std::string alias, key_file, key;
+  std::string alias, key_file, key, receipt;
   std::vector<std::string> hosts, origins;
   std::string log_format = "text";
 };
@@ -59,6 +61,21 @@ Status check_model_given(const Options& options, const Common& common) {
       "tercet serve --demo");
 }
 
+// What /receipt answers: the receipt without its rows and figures, and what `contract verify` says of it. Nothing is measured.
+Result<std::string> receipt_json(const std::string& path, const OpenModel& opened) {
+  ASSIGN_OR_RETURN(const contract::Receipt receipt, contract::read_receipt(path));
+  ASSIGN_OR_RETURN(const auto contracts, load_contracts({}));
+  boost::json::object shown = contract::to_json(receipt);
+  shown.erase("rows");
+  shown.erase("rooflines");
+  const bool is_same = receipt.model.n_byte == static_cast<int64_t>(opened.model->file->size_bytes()) &&
+                       receipt.model.name == opened.model->config.name;
+  return boost::json::serialize(
+      boost::json::object{{"verification", verification_json(contract::verify(receipt, contracts))},
+                          {"receipt", std::move(shown)},
+                          {"is_of_this_model", is_same}});
+}
+
 // What a server that is ready to answer stands on. In the order in which it is made; it goes the other way round.
 Result<server::ServedModel> served_model(const OpenModel& opened, const Options& options) {
   if (opened.tokenizer == nullptr)
@@ -72,6 +89,9 @@ Result<server::ServedModel> served_model(const OpenModel& opened, const Options&
   out.n_vocab = opened.model->config.n_vocab;
   out.n_parallel = static_cast<int>(options.n_parallel.value_or(8));
   out.time_limit_s = static_cast<double>(options.request_s.value_or(3600));
+  if (!options.receipt.empty()) {
+    ASSIGN_OR_RETURN(out.receipt, receipt_json(options.receipt, opened));
+  }
   return out;
 }
 
@@ -145,13 +165,15 @@ Action declare(CLI::App& app, const Common& common) {
   add_integer(
       app, "--watchdog", options->watchdog_s, 0, 1'000'000,
       "Seconds that a step of the engine may take before the program ends with an error (default: 300; 0: any)");
+  add_text(app, "--receipt", options->receipt, "FILE",
+           "A receipt of `contract run`, shown on the page and at /receipt");
   add_choice(app, "--log-format", options->log_format, {"text", "json"}, "Form of the access log on stderr");
   return [options, &common] { return serve(*options, common); };
 }
 
 }  // namespace
 
-const Verb kServe = {"serve", "Answer over HTTP, as OpenAI's and Anthropic's APIs do",
+const Verb kServe = {"serve", "Answer over HTTP, as OpenAI's and Anthropic's APIs do, and on a web page",
                      "SIGTERM and Ctrl-C finish what was begun and end; a second one ends at once.\n\n"
                      "Examples:\n"
                      "  tercet serve --demo\n"

@@ -19,11 +19,16 @@ constexpr std::array kRoutes = {
     RouteInfo{Route::kHealth, "/health", "GET"},
     RouteInfo{Route::kHealth, "/v1/health", "GET"},
     RouteInfo{Route::kMetrics, "/metrics", "GET"},
-    RouteInfo{Route::kDescription, "/openapi.json", "GET"},
+    RouteInfo{Route::kAsset, "/", "GET"},
+    RouteInfo{Route::kAsset, "/page.css", "GET"},
+    RouteInfo{Route::kAsset, "/page.js", "GET"},
+    RouteInfo{Route::kAsset, "/favicon.svg", "GET"},
+    RouteInfo{Route::kAsset, "/openapi.json", "GET"},
     RouteInfo{Route::kModels, "/v1/models", "GET"},
     RouteInfo{Route::kModels, "/v1/models/{model}", "GET"},
     RouteInfo{Route::kModels, "/models", "GET"},
     RouteInfo{Route::kProps, "/props", "GET"},
+    RouteInfo{Route::kReceipt, "/receipt", "GET"},
     RouteInfo{Route::kTokenize, "/tokenize", "POST"},
     RouteInfo{Route::kDetokenize, "/detokenize", "POST"},
     RouteInfo{Route::kApplyTemplate, "/apply-template", "POST"},
@@ -34,6 +39,22 @@ constexpr std::array kRoutes = {
     RouteInfo{Route::kMessages, "/v1/messages", "POST"},
     RouteInfo{Route::kCountTokens, "/v1/messages/count_tokens", "POST"},
 };
+
+// What a model writes is never more than text on the page, and if it were, nothing of it would run or be fetched.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kPageHeaders = {{
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"},
+    {"Referrer-Policy", "no-referrer"},
+    {"X-Frame-Options", "DENY"},
+}};
+
+std::string_view content_type_of(std::string_view name) {
+  if (name.ends_with(".html")) return "text/html; charset=utf-8";
+  if (name.ends_with(".css")) return "text/css; charset=utf-8";
+  if (name.ends_with(".js")) return "text/javascript; charset=utf-8";
+  return name.ends_with(".svg") ? "image/svg+xml" : "application/json";
+}
 
 HttpResponse json_response(const json::value& value) { return {.status = 200, .body = json::serialize(value)}; }
 
@@ -59,11 +80,18 @@ Reply props(const ServedModel& model) {
                                     {"device", valid_utf8(model.device)},
                                     {"n_ctx", model.n_ctx},
                                     {"total_slots", model.n_parallel},
+                                    {"has_thinking", model.has_thinking()},
+                                    {"has_receipt", !model.receipt.empty()},
                                     {"default_sampling", defaults},
                                     {"default_generation_settings", {{"n_ctx", model.n_ctx}, {"params", defaults}}},
                                     {"chat_template", valid_utf8(model.chat_template_source)},
                                     {"bos_token", valid_utf8(model.bos_token)},
                                     {"eos_token", valid_utf8(model.eos_token)}});
+}
+
+Api<Reply> receipt(const ServedModel& model) {
+  if (model.receipt.empty()) return refuse(404, "receipt: none is served, want --receipt FILE", "not_found");
+  return Reply(HttpResponse{.status = 200, .body = model.receipt});
 }
 
 Api<Reply> tokenize(const json::object& body, const ServedModel& model) {
@@ -141,14 +169,20 @@ Api<RouteInfo> find_route(std::string_view method, std::string_view path) {
   return *found;
 }
 
-std::optional<HttpResponse> answer_without_model(Route route) {
-  if (route != Route::kDescription) return std::nullopt;
-  return HttpResponse{.status = 200, .body = std::string(asset("openapi.json"))};
+std::optional<HttpResponse> answer_without_model(const RouteInfo& route) {
+  if (route.route != Route::kAsset) return std::nullopt;
+  const std::string_view name = route.path == "/" ? "page.html" : route.path.substr(1);
+  HttpResponse out{.status = 200, .body = std::string(asset(name)), .content_type = std::string(content_type_of(name))};
+  out.headers = {{"Cache-Control", "no-cache"}};
+  if (name == "page.html")
+    for (const auto& [header, value] : kPageHeaders) out.headers.emplace_back(header, value);
+  return out;
 }
 
 Api<Reply> answer(Route route, const HttpRequest& request, const ServedModel& model) {
   if (route == Route::kModels) return models(request, model);
   if (route == Route::kProps) return props(model);
+  if (route == Route::kReceipt) return receipt(model);
   ASSIGN_OR_RETURN(const json::object body, parse_body(request.body));
   switch (route) {
     case Route::kTokenize: return tokenize(body, model);

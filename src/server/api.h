@@ -14,9 +14,10 @@ namespace tercet::server {
 enum class Route {
   kHealth,
   kMetrics,
-  kDescription,
+  kAsset,  // texts that are a part of the program: the page, openapi.json
   kModels,
   kProps,
+  kReceipt,
   kTokenize,
   kDetokenize,
   kApplyTemplate,
@@ -33,7 +34,7 @@ struct RouteInfo {
   std::string_view method;
 
   // Served to who has no key: it says nothing of the model, nor of what others ask.
-  bool is_open() const { return route == Route::kDescription; }
+  bool is_open() const { return route == Route::kAsset; }
 };
 
 // All of them; openapi.json describes each.
@@ -43,7 +44,7 @@ std::span<const RouteInfo> routes();
 Api<RouteInfo> find_route(std::string_view method, std::string_view path);
 
 // What needs no model: nothing for the other routes.
-std::optional<HttpResponse> answer_without_model(Route route);
+std::optional<HttpResponse> answer_without_model(const RouteInfo& route);
 
 // All but those, /health and /metrics.
 Api<Reply> answer(Route route, const HttpRequest& request, const ServedModel& model);

@@ -309,8 +309,8 @@ void Connection::make_reply(Exchange& x, HttpResponse& response) {
     state_.metrics.note_dropped_lines(state_.access_log.n_dropped());
     response.body = state_.metrics.text();
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  } else if (auto made = answer_without_model(x.route->route)) {
-    response = std::move(*made);
+  } else if (auto fixed = answer_without_model(*x.route)) {
+    response = std::move(*fixed);
   } else if (phase != Phase::kReady) {
     x.refusal = ApiError(503,
                          phase == Phase::kLoading ? "server: loading its model, want it ready; try again later"

@@ -34,6 +34,7 @@ EngineThread::~EngineThread() {
 
 void EngineThread::run() {
   ::pthread_setname_np(::pthread_self(), "tercet-engine");  // for debuggers
+  metrics_.note_engine(engine_.stats(), n_page_);
   while (!stops_) {
     if (!engine_.wait_for_work(kIdle)) continue;
     watchdog_.begin_step();

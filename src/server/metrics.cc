@@ -74,6 +74,8 @@ struct Metrics::Families {
   Gauges running = gauges("num_requests_running", "requests_running", "Sequences that are being computed");
   Gauges waiting = gauges("num_requests_waiting", "requests_waiting", "Sequences in the queue");
   Gauges kv_use = gauges("kv_cache_usage_perc", "kv_use_ratio", "Share of the KV pages in use, 0 to 1");
+  prometheus::Gauge* kv_pages = gauge("tercet_kv_pages", "KV pages that there are");
+  prometheus::Gauge* kv_pages_used = gauge("tercet_kv_pages_used", "KV pages in use");
   prometheus::Gauge* old_kv_use = gauge("vllm:gpu_cache_usage_perc", "Share of the KV pages in use, 0 to 1");
   Counters prompt_tokens = counters("prompt_tokens_total", "prompt_tokens_total", "Prompt tokens of ended requests");
   Counters output_tokens = counters("generation_tokens_total", "output_tokens_total", "Tokens generated");
@@ -134,6 +136,8 @@ void Metrics::note_engine(const engine::EngineStats& stats, int64_t n_page) {
   const double use = n_page > 0 ? 1.0 - static_cast<double>(n_free) / static_cast<double>(n_page) : 0.0;
   set(families_->kv_use, use);
   families_->old_kv_use->Set(use);
+  families_->kv_pages->Set(static_cast<double>(n_page));
+  families_->kv_pages_used->Set(static_cast<double>(n_page - n_free));
   if (stats.n_preempted > families_->n_preempted)
     add(families_->preempted, stats.n_preempted - std::exchange(families_->n_preempted, stats.n_preempted));
   families_->cache_pages->Set(stats.n_page_cached);

@@ -29,6 +29,7 @@ struct ServedModel {
   std::string chat_template_source;
   std::string bos_token, eos_token;  // their texts
   engine::ModelDefaults defaults;
+  std::string receipt;  // what /receipt answers, as JSON: a contract's receipt and its verification; empty: none
 
   std::shared_ptr<Grammars> grammars = std::make_shared<Grammars>();
 

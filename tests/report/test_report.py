@@ -22,30 +22,6 @@ from selenium.webdriver.support.ui import Select
 PROGRAM = os.environ["TERCET_PROGRAM"]
 FALLEN = ("wgpu", "high", "Kcur-5")
 
-# The contrast of every text with what it stands on, where that is less than WCAG's AA wants.
-FAINT = """
-const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3]));
-const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] === 1) return c; } return [255, 255, 255]; };
-const seen = new Map();
-for (const e of document.querySelectorAll('body *')) {
-  if (!e.checkVisibility() || e.closest('.unseen, script, dialog:not([open])')) continue;
-  if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
-  const style = getComputedStyle(e), back = ground(e);
-  const text = e.namespaceURI.endsWith('svg') ? style.fill : style.color;
-  const [a, b] = [light(over(parse(text), back)), light(back)].sort((x, y) => y - x);
-  const contrast = (a + 0.05) / (b + 0.05);
-  if (contrast < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)) seen.set(e.className + ' ' + text, contrast.toFixed(2) + ' ' + e.textContent.slice(0, 40));
-}
-return [...seen];
-"""
-# Fields and buttons that a reader would hear nothing of.
-NAMELESS = """
-return [...document.querySelectorAll('button, a, input, select, canvas, summary, svg[role=img], [role=application], [role=region], fieldset')]
-  .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).map((e) => e.outerHTML.slice(0, 80));
-"""
-
 
 def small(**more):
     return receipts.receipt(n_layer=8, n_expert=16, n_vocab=400, n_position=64, **more)
@@ -347,7 +323,7 @@ class HowItIsUsed(Page):
 
     def test_readers_are_told_all(self):
         self.open(small(beyond=FALLEN))
-        self.assertEqual(self.browser.js(NAMELESS), [])
+        self.assertEqual(self.browser.js(browsers.NAMELESS), [])
         heads = self.browser.js("return [...document.querySelectorAll('h1, h2, h3, h4')].filter((e) => e.checkVisibility()).map((e) => Number(e.tagName[1]))")
         self.assertEqual(heads.count(1), 1)
         self.assertTrue(all(b <= a + 1 or a == 1 for a, b in zip(heads, heads[1:])), heads)
@@ -358,7 +334,7 @@ class HowItIsUsed(Page):
         for scheme in ("light", "dark"):
             with self.subTest(scheme=scheme):
                 self.open(small(beyond=FALLEN), scheme=scheme)
-                self.assertEqual(self.browser.js(FAINT), [])
+                self.assertEqual(self.browser.js(browsers.FAINT), [])
 
     def test_no_width_is_too_small(self):
         self.open(receipts.receipt(beyond=("wgpu", "high", "Kcur-17"), n_vocab=400))

@@ -1,13 +1,20 @@
 """What /openapi.json says of the server, tried by schemathesis: requests that it calls right and wrong, and whether each
 answer has a status, a type, headers and a form that it names."""
 
+import json
 import os
+import pathlib
+import sys
+import tempfile
 import unittest
 
 import hypothesis
 import schemathesis
 from schemathesis import GenerationMode
 from support import WithServer
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "report"))
+import receipts
 
 SEED = int(os.environ.get("TERCET_SEED", "1"))
 KEY = "a-key"
@@ -48,6 +55,11 @@ class Description(WithServer, unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        receipt = pathlib.Path(folder.name) / "receipt.json"
+        receipt.write_text(json.dumps(receipts.receipt(n_layer=2, n_expert=4, n_vocab=50, n_position=8)))
+        cls.options = (*cls.options, "--receipt", str(receipt))
         super().setUpClass()
         cls.schema = schemathesis.openapi.from_url(f"{cls.server.url}/openapi.json")
         cls.n_vocab = cls.server.request("GET", "/v1/models", headers={"x-api-key": KEY})[2]["data"][0]["meta"]["n_vocab"]
