@@ -57,13 +57,19 @@ TEST_F(WgpuForward, TheDemoInEveryPrecision) {
     expect_right(anywhere(precision), demo_model(), demo_model()->config.n_vocab, "demo");
 }
 
+// The demo from end to end: as the adapter is, without subgroups, and with the limits that every adapter has.
 TEST_F(WgpuForward, ExactFollowsAGreedyTextOfHuggingFace) {
-  const auto backend = make_backend(wgpu::kFactory, demo_model(), options_for(128, Precision::kExact));
   const GoldenCase& golden = golden_cases().front();
-  const size_t n = std::min<size_t>(24, golden.greedy_ids.size());
-  EXPECT_EQ(
-      run_greedy(*backend, golden.ids, static_cast<int>(n)),
-      std::vector<TokenId>(golden.greedy_ids.begin(), golden.greedy_ids.begin() + static_cast<std::ptrdiff_t>(n)));
+  const std::vector<TokenId> wanted(golden.greedy_ids.begin(), golden.greedy_ids.begin() + 24);
+  using Settings = std::vector<std::pair<const char*, const char*>>;
+  for (const Settings& settings :
+       {Settings{}, Settings{{kSubgroups, "off"}}, Settings{{kLimits, "least"}, {kMaxBinding, "1048576"}}}) {
+    for (const auto& [name, value] : settings) ASSERT_EQ(setenv(name, value, 1), 0);
+    const auto backend = make_backend(wgpu::kFactory, demo_model(), options_for(128, Precision::kExact));
+    EXPECT_EQ(run_greedy(*backend, golden.ids, static_cast<int>(wanted.size())), wanted)
+        << (settings.empty() ? "nothing set" : settings.front().first);
+    for (const auto& [name, value] : settings) unsetenv(name);
+  }
 }
 
 TEST_F(WgpuForward, OddShapesAndFormats) {

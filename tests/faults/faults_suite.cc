@@ -338,6 +338,12 @@ const std::vector<Fault>& faults() {
   return all;
 }
 
+size_t place(const Fault& fault) {
+  const bool there[] = {fault.model != nullptr, fault.options != nullptr, fault.step != nullptr, fault.tap != nullptr,
+                        fault.result != nullptr, !fault.called.empty()};
+  return static_cast<size_t>(std::ranges::find(there, true) - there);
+}
+
 const backend::Factory& faulty(const backend::Factory& inner, const Fault& fault) {
   static backend::Factory factory;
   inner_factory = &inner;

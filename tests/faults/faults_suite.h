@@ -41,6 +41,9 @@ struct Fault {
 
 const std::vector<Fault>& faults();
 
+// Where it is put: which of its members is there.
+size_t place(const Fault& fault);
+
 // `inner` with the fault; one at a time, until the next call.
 const backend::Factory& faulty(const backend::Factory& inner, const Fault& fault);
 
