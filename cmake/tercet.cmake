@@ -100,6 +100,10 @@ function(tercet_test name)
   add_executable(${name} ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK} tercet_test_main)
+  # Half of what there is to compile are tests, and what has to be fast in them is in the libraries.
+  if(NOT TERCET_SANITIZE)
+    target_compile_options(${name} PRIVATE "$<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>")
+  endif()
   target_compile_definitions(${name} PRIVATE TERCET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              TERCET_BINARY_DIR="${PROJECT_BINARY_DIR}"
                                              TERCET_ORACLE_DIR="${TERCET_ORACLE_DIR}")
