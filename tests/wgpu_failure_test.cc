@@ -74,10 +74,9 @@ class WgpuFailure : public testing::Test {
     EXPECT_NE(error.message.find(doing), std::string::npos) << error.message;
   }
 
-  static Faults* faults_;
+  static inline Faults* faults_ = nullptr;
   std::string name_;
 };
-Faults* WgpuFailure::faults_ = nullptr;
 
 // Every allocation is once the one that fails.
 TEST_F(WgpuFailure, ADriverWithoutMemoryIsAnErrorThatSaysWhatFor) {

@@ -84,7 +84,7 @@ class WgpuKernels : public WithWgpu {
     const auto weights = wgpu::load_weights(*context_, model, 2, uint64_t{1} << 30, {});
     ASSERT_TRUE(weights) << weights.error().message;
     wgpu::Stages stages(*context_, c, **weights, is_exact, width);
-    Crowd crowd(kSequences, kMostLength, c.n_vocab, kSeed);
+    const Crowd crowd(kSequences, kMostLength, c.n_vocab, kSeed);
     const backend::KvLayout kv = {
         is_exact ? KvType::kF32 : KvType::kF16, wgpu::kPageSize, crowd.n_page(), c.n_layer, c.n_head_kv, c.d_head};
     ASSERT_TRUE(stages.allocate(kMostRows, kSequences, kv));

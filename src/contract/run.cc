@@ -78,7 +78,7 @@ Summary summarize(const std::vector<Contract>& contracts, const std::vector<std:
   const auto is_held = [](const Row& row) { return row.judgement.verdict == Verdict::kHeld; };
   bool has_forward = false;
   for (const Contract& contract : contracts) has_forward = has_forward || contract.is_forward();
-  if (has_forward && asked.empty()) out.missing.push_back("no backend was there to be asked");
+  if (has_forward && asked.empty()) out.missing.emplace_back("no backend was there to be asked");
   for (const std::string& backend : asked) {
     if (!has_forward) break;
     const bool held = any([&](const Row& row) {

@@ -96,8 +96,8 @@ class Maker {
       case 4:  // scales that are subnormal halves
         for (float& value : values) value *= 1e-4F;
         break;
-      case 5: std::ranges::fill(values, small); break;                          // nothing but a minimum
-      case 6: return raw_blocks(format, row, cols / format.block_size, sigma);  // any bits, and scales of both signs
+      case 5: std::ranges::fill(values, small); break;                           // nothing but a minimum
+      default: return raw_blocks(format, row, cols / format.block_size, sigma);  // any bits, and scales of both signs
     }
     format.quantize(row, values.data(), cols / format.block_size);
   }

@@ -22,7 +22,10 @@ std::optional<std::array<int, 3>> parse_version(const std::string& text) {
   const char* at = text.data();
   const char* const end = at + text.size();
   for (size_t i = 0; i < parts.size(); ++i) {
-    if (i > 0 && (at == end || *at++ != '.')) return {};
+    if (i > 0) {
+      if (at == end || *at != '.') return {};
+      ++at;
+    }
     const auto parsed = std::from_chars(at, end, parts[i]);
     if (parsed.ec != std::errc() || parts[i] < 0) return {};
     at = parsed.ptr;

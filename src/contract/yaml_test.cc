@@ -72,7 +72,7 @@ TEST(Yaml, RefusesWhatNoContractNeeds) {
   expect_refused("[a, b]: 1\n", "want a word");
   expect_refused("? {a: b}\n: 1\n", "want a word");
   expect_refused("a: \xff\n", "no UTF-8");
-  expect_refused(std::string_view("a: \0b\n", 7), "NUL");
+  expect_refused(std::string_view("a: \0b\n", 6), "NUL");
   expect_refused("a: [1, 2\n", "want YAML");
   expect_refused("a: 1\n b: 2\n", "want YAML");
   expect_refused("\t a: 1\n", "want YAML");

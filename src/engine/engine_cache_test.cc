@@ -121,7 +121,7 @@ TEST(EngineCache, WhatWasNotUsedForLongestGoesWhenPagesRunOut) {
   FakeBackend backend({.page_size = 4, .n_page = 12});
   Engine engine(backend, nullptr, cached());
   const auto prompt = [](int i) {
-    std::vector<TokenId> tokens(15, 100 + i);
+    const std::vector<TokenId> tokens(15, 100 + i);
     return simple(tokens, 1);
   };
   for (const int i : {0, 1, 2}) ask(engine, prompt(i));  // four pages each
@@ -140,7 +140,7 @@ TEST(EngineCache, WhatWasNotUsedForLongestGoesWhenPagesRunOut) {
 TEST(EngineCache, ACopyIsLeftOutWhereThereIsNoPageForIt) {
   FakeBackend backend({.page_size = 4, .n_page = 5});
   Engine engine(backend, nullptr, cached());
-  Request request = simple(count_up(18), 2);
+  const Request request = simple(count_up(18), 2);
   ask(engine, request);
   EXPECT_EQ(ask(engine, request).timings.n_cached, 16);
   expect_clean(backend, engine);

@@ -76,7 +76,7 @@ TEST(PlanMemory, SharedPagesGrowAsFarAsThereIsRoom) {
   EXPECT_EQ(plenty->n_ctx, 4096);
   EXPECT_EQ(plenty->n_page, 8 * 64);
   EXPECT_EQ(plenty->kv_bytes, 8 * 4096 * need.footprint.kv_bytes_per_token);
-  MemoryRoom room = host_room(24 * kGiB);
+  const MemoryRoom room = host_room(24 * kGiB);
   const int64_t page_bytes = 64 * need.footprint.kv_bytes_per_token;
   need.footprint.weight_bytes =
       room.free_bytes - room.reserve_bytes - need.footprint.workspace_bytes - 100 * page_bytes + 1;

@@ -35,7 +35,7 @@ class Nfa {
   Fragment repeat(int least, int most, Make make) {
     Fragment out = nothing();
     for (int i = 0; i < most && !is_full(); ++i) {
-      Fragment part = make();
+      const Fragment part = make();
       if (i >= least) epsilon(out.end, part.begin), skips_.push_back(out.end), out.end = part.end;
       if (i < least) out = sequence(out, part);
     }

@@ -40,14 +40,14 @@ Code code_of(WGPUErrorType type, std::string_view message) {
 
 }  // namespace
 
-void Context::Errors::keep(Code its_code, std::string its_message) {
+void Context::Errors::keep(Code its_code, std::string_view its_message) {
   const std::lock_guard lock(mutex);
   if (!message.empty()) return;
   code = its_code;
   message = first_line(its_message);
 }
 
-void Context::Errors::lose(std::string its_message) {
+void Context::Errors::lose(std::string_view its_message) {
   const std::lock_guard lock(mutex);
   if (is_closing || is_lost) return;
   is_lost = true;
@@ -114,7 +114,7 @@ Status Context::request_device(WGPUInstance instance, WGPUAdapter adapter) {
   descriptor.uncapturedErrorCallbackInfo = {
       nullptr,
       [](WGPUDevice const*, WGPUErrorType type, WGPUStringView message, void* errors, void*) {
-        std::string said = text(message);
+        const std::string said = text(message);
         // How wgpu-core answers every call to a device that is gone, whose loss it tells later or never.
         if (said.find("Parent device is lost") != std::string::npos) return static_cast<Errors*>(errors)->lose(said);
         static_cast<Errors*>(errors)->keep(code_of(type, said), said);

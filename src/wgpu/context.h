@@ -103,8 +103,8 @@ class Context {
     Code code = Code::kDevice;
     bool is_lost = false;
     bool is_closing = false;  // the device goes because we let it go
-    void keep(Code code, std::string message);
-    void lose(std::string message);
+    void keep(Code code, std::string_view message);
+    void lose(std::string_view message);
   };
 
   Context() = default;

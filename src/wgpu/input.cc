@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <ranges>
 
 #include "base/check.h"
 
@@ -79,8 +80,7 @@ void InputWriter::write_tiles(const backend::Step& step) {
   }
   shape_.n_tile = static_cast<int>(tiles.size());
   begin(kTiles);
-  for (auto tile = tiles.rbegin(); tile != tiles.rend(); ++tile)
-    words_.insert(words_.end(), tile->begin(), tile->end());
+  for (const auto& tile : std::ranges::reverse_view(tiles)) words_.insert(words_.end(), tile.begin(), tile.end());
 }
 
 const std::vector<uint32_t>& InputWriter::write(const backend::Step& step) {

@@ -66,7 +66,7 @@ const Quirks& quirks_of(const AdapterFacts& facts) {
     if (by_id == nullptr && facts.vendor_id != 0 && std::ranges::find(quirks.ids, facts.vendor_id) != quirks.ids.end())
       by_id = &quirks;
   // Mesa's and Microsoft's ids say who wrote the driver, and not whose GPU it drives.
-  if (by_id != nullptr && by_id->names[0] != "") return *by_id;
+  if (by_id != nullptr && !by_id->names[0].empty()) return *by_id;
   for (const Quirks& quirks : kTable)
     if (!quirks.is_software && is_named(quirks, facts.device)) return quirks;
   return by_id != nullptr ? *by_id : kUnknown;

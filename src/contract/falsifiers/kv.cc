@@ -133,7 +133,7 @@ Result<Evidence> check_kv_book(const Context&) {
       case 1:
         if (is_held && owners[page] < 9) pool.retain(static_cast<PageId>(page)), ++owners[page];
         break;
-      case 2:
+      default:
         if (is_held) pool.release(static_cast<PageId>(page)), --owners[page];
         break;
     }

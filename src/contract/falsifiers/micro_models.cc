@@ -119,7 +119,7 @@ Formats all_of(quant::Type type) {
 // by how much the weights of a row miss 1; `weight_error`, their relative L2 beside ref's; `flip_margin`.
 Result<Evidence> check_routing(const Context& context) {
   Evidence out;
-  SmallModel spec{.name = "ties", .n_expert = 8, .n_expert_used = 3, .n_vocab = 67, .equal_router_rows = true};
+  const SmallModel spec{.name = "ties", .n_expert = 8, .n_expert_used = 3, .n_vocab = 67, .equal_router_rows = true};
   ASSIGN_OR_RETURN(const auto model, make_small_model(spec, kSeed));
   const auto ids = random_ids(21, spec.n_vocab);
   for (const Precision precision : precisions_of(context, out)) {

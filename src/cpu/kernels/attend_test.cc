@@ -106,7 +106,7 @@ void expect_near_reference(const Cache& cache, const float* q, int n_query, int 
 
 void check(KvType type, int page_size, int d_head, int n_query, int begin, int end, uint32_t seed) {
   std::mt19937 random(seed);
-  Cache cache(type, page_size, d_head, end);
+  const Cache cache(type, page_size, d_head, end);
   for (int p = begin; p < end; ++p) cache.store(p, random_floats(random, d_head, 2), random_floats(random, d_head));
   const std::vector<float> q = random_floats(random, n_query * d_head, 2);
   const float scale = 1 / std::sqrt(static_cast<float>(d_head));
@@ -146,7 +146,7 @@ TEST(AttendTest, OddShapes) {
 TEST(AttendTest, SegmentsMerge) {
   std::mt19937 random(6);
   constexpr int kHead = 64, kEnd = 333, kCut = 128;
-  Cache cache(KvType::kF16, 64, kHead, kEnd);
+  const Cache cache(KvType::kF16, 64, kHead, kEnd);
   for (int p = 0; p < kEnd; ++p) cache.store(p, random_floats(random, kHead), random_floats(random, kHead));
   const std::vector<float> q = random_floats(random, kHead);
   for (const Kernels* k : usable_kernels()) {
@@ -174,7 +174,7 @@ TEST(AttendTest, EmptySegment) {
 TEST(AttendTest, OneKeyOutshinesAll) {
   for (const int place : {0, 63, 64, 130, 199}) {
     std::mt19937 random(7);
-    Cache cache(KvType::kF32, 64, 32, 200);
+    const Cache cache(KvType::kF32, 64, 32, 200);
     std::vector<float> chosen;
     for (int p = 0; p < 200; ++p) {
       const std::vector<float> v = random_floats(random, 32);
