@@ -117,6 +117,8 @@ class Device {
     fill(results_, n * sizeof(SampleResult), poison);
     fill(top_, n * kMaxTop * sizeof(TopEntry), poison);
     fill(workspace_, sample_workspace_bytes(pack_.n_output(), n_vocab), poison);
+    // A stream that does not wait for the default one may launch before these have reached the device.
+    ASSERT_CUDA(cudaDeviceSynchronize());
   }
   cudaError_t launch(cudaStream_t stream) const {
     return sample(stream, pack_.sample_class(), pack_.n_output(), n_vocab_,
