@@ -339,8 +339,8 @@ const std::vector<Fault>& faults() {
 }
 
 size_t place(const Fault& fault) {
-  const bool there[] = {fault.model != nullptr, fault.options != nullptr, fault.step != nullptr, fault.tap != nullptr,
-                        fault.result != nullptr, !fault.called.empty()};
+  const bool there[] = {fault.model != nullptr, fault.options != nullptr, fault.step != nullptr,
+                        fault.tap != nullptr,   fault.result != nullptr,  !fault.called.empty()};
   return static_cast<size_t>(std::ranges::find(there, true) - there);
 }
 

@@ -63,7 +63,8 @@ class Faults {
     std::set<std::pair<std::string, size_t>> tried;
     for (const Fault& fault : faults()) {
       // Software that plays a GPU compiles its shaders anew for each, and tries one of a kind.
-      if (device_.kind == backend::DeviceKind::kSoftware && !tried.emplace(fault.caught_by, place(fault)).second) continue;
+      if (device_.kind == backend::DeviceKind::kSoftware && !tried.emplace(fault.caught_by, place(fault)).second)
+        continue;
       if (!std::exchange(controlled[fault.caught_by], true)) {
         const contract::Judgement held = try_on({.name = "none", .caught_by = fault.caught_by});
         EXPECT_EQ(held.verdict, contract::Verdict::kHeld) << fault.caught_by << " without a fault: " << held.why;
