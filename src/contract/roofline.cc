@@ -88,10 +88,11 @@ Result<StageTimes> time_rows(backend::Backend& backend, std::span<const TokenId>
   std::vector<backend::PageId> pages(static_cast<size_t>(backend.limits().kv.n_page));
   std::iota(pages.begin(), pages.end(), 0);
   std::vector<backend::Row> rows;
-  std::vector<backend::Output> outputs(static_cast<size_t>(n));
-  for (int i = 0; i < n; ++i) {
-    rows.push_back({ids[static_cast<size_t>(first + i)], first + i, 0});
-    outputs[static_cast<size_t>(i)].row = i;
+  std::vector<backend::Output> outputs;
+  for (const TokenId id : ids.subspan(static_cast<size_t>(first), static_cast<size_t>(n))) {
+    const auto i = static_cast<int>(rows.size());
+    rows.push_back({id, first + i, 0});
+    outputs.emplace_back().row = i;
   }
   const backend::Sequence sequence{0, first + n, pages};
   backend::StepResult ignored;
@@ -124,7 +125,7 @@ Result<std::vector<StagePoint>> measure_stages(const World& world, const Subject
   const auto n_text = static_cast<int>(text.ids.size());
   const int n_row = std::min(n_prompt, n_text - 1);
   if (n_row < 1) return error(Code::kUnsupported, "{} tokens of text, want two", n_text);
-  backend::Options options = options_for(n_text, precision, world.n_thread);
+  const backend::Options options = options_for(n_text, precision, world.n_thread);
   ASSIGN_OR_RETURN(const auto backend, start(subject, world.model, options));
   const double kv = static_cast<double>(subject.factory->footprint(*world.model, options).kv_bytes_per_token);
   // Each step is run once for its experts and again, over the same places of the cache, for its time. The first is not counted:
@@ -179,7 +180,7 @@ class Absent {
 
 // Errors: kCancelled.
 Status measure(const World& world, const Subject& subject, Depth depth, Roofline& out, Absent& absent) {
-  const auto keep = [&](auto&& measured, auto&& into) -> Status {
+  const auto keep = [&](auto measured, const auto& into) -> Status {
     if (measured)
       into(*std::move(measured));
     else if (measured.error().code == Code::kCancelled)
