@@ -27,7 +27,6 @@ namespace {
 
 using backend::Batch;
 using backend::KvType;
-using backend::Output;
 using backend::Precision;
 
 KvType kv_type(Precision precision) { return precision == Precision::kExact ? KvType::kF32 : KvType::kF16; }
