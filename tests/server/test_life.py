@@ -242,7 +242,10 @@ class Life(unittest.TestCase):
         data = json.dumps({"messages": user("Count."), "ignore_eos": True, "stream": True}).encode()
         with socket.create_connection((server.host, server.port), timeout=240) as sock:
             sock.sendall(b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
-            self.assertTrue(sock.recv(64).startswith(b"HTTP/1.1 200"))
+            text = b""
+            while text.count(b"data: ") < 4:  # the first says whose turn it is, and waits for no step
+                text += sock.recv(4096)
+                self.assertTrue(text.startswith(b"HTTP/1.1 200"))
             try:
                 engine = stop_thread(server.process.pid, "tercet-engine")
             except PermissionError as refused:
