@@ -126,9 +126,9 @@ class Client:
                 first, n = now - start, n - 1
             gaps += [(now - last) / n] * n if last and n else []
             last = now
-        if not rest.endswith(b"0\r\n\r\n"):
-            await self.reader.readuntil(b"0\r\n\r\n")
-        if not self.is_kept:
+        while not rest.endswith(b"0\r\n\r\n") and (part := await self.reader.read(1 << 16)):
+            rest += part
+        if not self.is_kept or not rest.endswith(b"0\r\n\r\n"):
             self.close()
         return first, gaps
 
