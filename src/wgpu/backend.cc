@@ -230,7 +230,9 @@ Status WgpuBackend::wait(backend::Ticket ticket, backend::StepResult& out) {
   const Pending pending = std::move(pending_.front());
   pending_.pop_front();
   out.outputs.clear();
+  const Stopwatch waiting;
   RETURN_IF_ERROR(context_->wait(pending.submission));
+  stages_.timing().waited(static_cast<int>(pending.step.rows().size()), 1e3 * waiting.elapsed_ms());
   if (pending.results == nullptr) return {};
   ASSIGN_OR_RETURN(const auto bytes, context_->reading(*pending.results));
   unpack(pending, bytes, out);

@@ -283,12 +283,6 @@ Status Context::wait(WGPUSubmissionIndex submission) {
   return status();
 }
 
-bool Context::is_idle() {
-  bool is_empty = false;
-  guarded("asking how far the device is", [&] { is_empty = wgpuDevicePoll(device_.get(), 0, nullptr) != 0; });
-  return is_empty;
-}
-
 Status Context::flush() {
   guarded("submitting what was written", [&] { wgpuQueueSubmit(queue_.get(), 0, nullptr); });
   guarded("waiting for the device", [&] { wgpuDevicePoll(device_.get(), 1, nullptr); });

@@ -83,8 +83,6 @@ class Context {
   Status flush();
   // Blocks until a submission is done and its callbacks were called. Errors: as status().
   Status wait(WGPUSubmissionIndex submission);
-  // Whether the device has done all that was submitted.
-  bool is_idle();
   // Asks for what `to` holds once the last submission is done.
   void start_reading(Readback& to, uint64_t n_byte);
   // After wait() of that submission: the bytes, until done_reading().

@@ -46,11 +46,11 @@ Timing::~Timing() {
     fmt::print(stderr, "wgpu: {} steps of {} rows", steps.n_begun, n_row);
     if (steps.n_marked > 0) fmt::print(stderr, ", {:.1f} us each in {} with marks", all / n, steps.n_marked);
     fmt::print(stderr, "\n");
-    if (!steps.record_us.empty())
+    if (!steps.record_us.empty() && !steps.wait_us.empty())
       fmt::print(
           stderr,
-          "{:>12.1f} us of the host to record, {:.1f} to submit, medians of {}; {} of {} found the device idle\n",
-          median(steps.record_us), median(steps.submit_us), steps.record_us.size(), steps.n_idle, steps.n_followed);
+          "{:>12.1f} us of the host to record, {:.1f} to submit, medians of {}; then it waited {:.1f} for a step\n",
+          median(steps.record_us), median(steps.submit_us), steps.record_us.size(), median(steps.wait_us));
     for (const auto& [sum, name] : lines) {
       const auto launches = static_cast<double>(sum.n);
       fmt::print(stderr, "{:>12.1f} us in {:>6.1f} of {:>9.2f} us  {}\n", sum.us / n, launches / n, sum.us / launches,
@@ -86,21 +86,20 @@ void Timing::submitting() {
   if (n_row_ == 0 || !names_.empty()) return;
   Steps& steps = steps_[n_row_];
   steps.record_us.push_back(1e3 * recording_.elapsed_ms());
-  if (!follows_marked_) {
-    ++steps.n_followed;
-    if (context_.is_idle()) ++steps.n_idle;
-  }
   submitting_.restart();
 }
 
 void Timing::submitted(WGPUSubmissionIndex submission) {
   if (n_row_ == 0) return;
-  follows_marked_ = !names_.empty();
   if (names_.empty())
     steps_[n_row_].submit_us.push_back(1e3 * submitting_.elapsed_ms());
   else
     collect(submission);
   n_row_ = 0;
+}
+
+void Timing::waited(int n_row, double us) {
+  if (is_on_) steps_[n_row].wait_us.push_back(us);
 }
 
 void Timing::collect(WGPUSubmissionIndex submission) {

@@ -33,6 +33,8 @@ class Timing {
   void resolve(WGPUCommandEncoder encoder);
   void submitting();
   void submitted(WGPUSubmissionIndex submission);
+  // The host waited for a step of so many rows. What it does not wait, it takes from the device.
+  void waited(int n_row, double us);
 
  private:
   static constexpr uint32_t kMost = 4096;  // marks that a query set holds
@@ -48,9 +50,7 @@ class Timing {
     int64_t n_begun = 0;
     int64_t n_marked = 0;
     std::map<Key, Sum> sums;
-    std::vector<double> record_us, submit_us;  // of those without marks
-    int64_t n_followed = 0;                    // of those that follow one without marks
-    int64_t n_idle = 0;                        // of these: found the device idle
+    std::vector<double> record_us, submit_us, wait_us;  // of those without marks
   };
   void collect(WGPUSubmissionIndex submission);
 
@@ -62,7 +62,6 @@ class Timing {
   std::vector<Key> names_;      // of the marks of this step
   std::map<int, Steps> steps_;  // by their rows
   int n_row_ = 0;               // of this step; 0: it counts for nothing
-  bool follows_marked_ = true;  // the device is idle because the step before was waited for, or there was none
   Stopwatch recording_, submitting_;
 };
 
