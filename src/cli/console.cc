@@ -58,15 +58,19 @@ boost::json::value json_number(double x) {
   return std::isfinite(x) ? boost::json::value(x) : boost::json::value(nullptr);
 }
 
+void write_last_words(std::string_view text) {
+  // The program ends with its exit code also where stderr is full and nobody reads it.
+  pollfd stderr_now = {STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&stderr_now, 1, kErrorPatienceMs) != 0) write_stderr(text);
+}
+
 void print_error(const Error& error, bool json, bool color) {
   const std::string_view red = color ? kRed : "";
   const std::string_view cyan = color ? kCyan : "";
   const std::string_view plain = color ? kPlain : "";
   std::string text = fmt::format("{}tercet: error:{} {}\n", red, plain, error.message);
   if (!error.hint.empty()) text += fmt::format("{}hint:{} {}\n", cyan, plain, error.hint);
-  // The program ends with its exit code also where stderr is full and nobody reads it.
-  pollfd stderr_now = {STDERR_FILENO, POLLOUT, 0};
-  if (::poll(&stderr_now, 1, kErrorPatienceMs) != 0) write_stderr(text);
+  write_last_words(text);
   if (!json) return;
   boost::json::object what = {{"code", code_name(error.code)}, {"message", json_text(error.message)}};
   if (!error.hint.empty()) what["hint"] = json_text(error.hint);

@@ -22,6 +22,9 @@ std::string json_text(std::string_view text);
 // A number, or null for what JSON has no word for: NaN and the infinities.
 boost::json::value json_number(double x);
 
+// To stderr, if anybody reads it within a few seconds. Neither allocates nor locks.
+void write_last_words(std::string_view text);
+
 // The two lines of an error on stderr and, with `json`, the object on stdout.
 void print_error(const Error& error, bool json, bool color);
 

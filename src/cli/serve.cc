@@ -127,10 +127,16 @@ Result<int> serve(const Options& options, const Common& common) {
       .n_parallel = model.n_parallel,
       .n_queue = static_cast<int>(options.n_queue.value_or(256)),
       .watchdog = std::chrono::seconds(options.watchdog_s.value_or(300)),
-      .on_stuck = [&common](const Error& error) {
-        print_error(error, common.json, use_color(common.color));
-        end_now(kFailed);
-      }};
+      .on_stuck =
+          [&common](const Error& error) {
+            print_error(error, common.json, use_color(common.color));
+            end_now(kFailed);
+          },
+      .on_untold =
+          [] {
+            write_last_words("tercet: error: a step of the backend hangs, and so does what would say more of it\n");
+            std::_Exit(kFailed);
+          }};
   server::EngineThread engine(*ready.backend, *opened.tokenizer, engine_options, metrics,
                               [&server = *server](const Error& error) { server.fail(error); });
   server->set_ready({&model, &engine});

@@ -23,7 +23,9 @@ EngineThread::EngineThread(backend::Backend& backend, const tokenizer::Tokenizer
       metrics_(metrics),
       on_failure_(std::move(on_failure)),
       engine_(backend, &tokenizer, options.engine),
-      watchdog_(options.watchdog, [this](std::chrono::milliseconds taken) { tell_stuck(taken); }),
+      watchdog_({.limit = options.watchdog,
+                 .on_stuck = [this](std::chrono::milliseconds taken) { tell_stuck(taken); },
+                 .on_untold = options.on_untold}),
       thread_([this] { run(); }) {}
 
 EngineThread::~EngineThread() {

@@ -28,6 +28,7 @@ struct EngineThreadOptions {
   // it was told of cannot be waited for. 0: steps are not watched.
   std::chrono::milliseconds watchdog{0};
   std::function<void(const Error&)> on_stuck = {};
+  std::function<void()> on_untold = {};  // see Watchdog::Options
 };
 
 class EngineThread {
