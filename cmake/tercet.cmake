@@ -26,18 +26,26 @@ target_compile_options(tercet_flags INTERFACE
 target_include_directories(tercet_flags INTERFACE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(tercet_flags INTERFACE Threads::Threads)
 if(TERCET_SANITIZE)
-  set(TERCET_READ_BYTES base gguf quant model backend ref cpu cpu_kernels)
+  # tercet_is_one_of(OUT libraries...)   a generator expression: whether what is compiled is of one of them
+  function(tercet_is_one_of out)
+    list(TRANSFORM ARGN PREPEND tercet_)
+    list(JOIN ARGN "$<SEMICOLON>" libraries)
+    set(${out} "$<IN_LIST:$<TARGET_PROPERTY:NAME>,${libraries}>" PARENT_SCOPE)
+  endfunction()
   # Checks that double the time to compile and find nothing that the address sanitizer does not are left out; that of
   # alignment is for those who read numbers out of bytes.
   if(TERCET_SANITIZE MATCHES "undefined")
-    list(TRANSFORM TERCET_READ_BYTES PREPEND tercet_ OUTPUT_VARIABLE of_bytes)
-    list(JOIN of_bytes "," of_bytes)
-    string(REPLACE "," "$<SEMICOLON>" of_bytes "${of_bytes}")
-    set(left_out "-fno-sanitize=null,vptr,object-size,pointer-overflow$<$<NOT:$<IN_LIST:$<TARGET_PROPERTY:NAME>,${of_bytes}>>:,alignment>")
+    tercet_is_one_of(reads_bytes base gguf quant model backend ref cpu cpu_kernels)
+    set(left_out "-fno-sanitize=null,vptr,object-size,pointer-overflow$<$<NOT:${reads_bytes}>:,alignment>")
+  endif()
+  # To optimize what does not compute takes the compiler longer than it saves the tests; a fuzzer runs for hours.
+  if(NOT TERCET_FUZZ)
+    tercet_is_one_of(computes base gguf quant tokenizer grammar model synthetic backend ref cpu cpu_kernels engine)
+    set(as_written "$<$<NOT:${computes}>:-O0>")
   endif()
   # nvcc's half of a .cu file goes without.
   target_compile_options(tercet_flags INTERFACE
-    "$<${cxx}:-fsanitize=${TERCET_SANITIZE};${left_out};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
+    "$<${cxx}:${as_written};-fsanitize=${TERCET_SANITIZE};${left_out};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
   target_link_options(tercet_flags INTERFACE -fsanitize=${TERCET_SANITIZE})
 endif()
 
