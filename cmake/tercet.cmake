@@ -26,21 +26,21 @@ target_compile_options(tercet_flags INTERFACE
 target_include_directories(tercet_flags INTERFACE "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(tercet_flags INTERFACE Threads::Threads)
 if(TERCET_SANITIZE)
-  # tercet_is_one_of(OUT libraries...)   a generator expression: whether what is compiled is of one of them
+  # tercet_is_one_of(OUT targets...)   a generator expression: whether what is compiled is of one of them
   function(tercet_is_one_of out)
-    list(TRANSFORM ARGN PREPEND tercet_)
-    list(JOIN ARGN "$<SEMICOLON>" libraries)
-    set(${out} "$<IN_LIST:$<TARGET_PROPERTY:NAME>,${libraries}>" PARENT_SCOPE)
+    list(JOIN ARGN "$<SEMICOLON>" targets)
+    set(${out} "$<IN_LIST:$<TARGET_PROPERTY:NAME>,${targets}>" PARENT_SCOPE)
   endfunction()
+  set(of_bytes tercet_base tercet_gguf tercet_quant tercet_model tercet_backend tercet_ref tercet_cpu tercet_cpu_kernels)
   # Checks that double the time to compile and find nothing that the address sanitizer does not are left out; that of
   # alignment is for those who read numbers out of bytes.
   if(TERCET_SANITIZE MATCHES "undefined")
-    tercet_is_one_of(reads_bytes base gguf quant model backend ref cpu cpu_kernels)
+    tercet_is_one_of(reads_bytes ${of_bytes})
     set(left_out "-fno-sanitize=null,vptr,object-size,pointer-overflow$<$<NOT:${reads_bytes}>:,alignment>")
   endif()
   # To optimize what does not compute takes the compiler longer than it saves the tests; a fuzzer runs for hours.
   if(NOT TERCET_FUZZ)
-    tercet_is_one_of(computes base gguf quant tokenizer grammar model synthetic backend ref cpu cpu_kernels engine)
+    tercet_is_one_of(computes ${of_bytes} tercet_tokenizer tercet_grammar tercet_synthetic tercet_engine kernels_test)
     set(as_written "$<$<NOT:${computes}>:-O0>")
   endif()
   # nvcc's half of a .cu file goes without.
