@@ -180,7 +180,7 @@ TEST(Run, SaysOnStderrWhatWasChosenAndHowFastItWas) {
 TEST(Run, ProgressIsForTerminalsOnly) {
   if (!can_make_terminal()) GTEST_SKIP() << "this system gives no pseudo-terminals";
   std::string text;
-  for (int i = 0; i < 700; ++i) text += "word ";
+  for (int i = 0; i < 560; ++i) text += "word ";
   const Command command{{"run", "--raw", "-n", "1", "--backend", "cpu"}, text};  // whose steps have 512 rows
   EXPECT_NE(run_on_terminal(command).err.find("prompt: 512 of "), std::string::npos);
   Command without = command;

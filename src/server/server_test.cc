@@ -12,6 +12,7 @@
 #include <random>
 #include <thread>
 
+#include "base/sanitized.h"
 #include "engine/fake_backend.h"
 #include "tokenizer/test_vocab.h"
 
@@ -168,7 +169,7 @@ TEST_F(ServerTest, WhoDoesNotReadIsLetGo) {
   options.write_timeout = std::chrono::milliseconds(100);
   start(options);
   Client client(server_->port());
-  const std::string text(12 << 20, 'b');
+  const std::string text(4 << 20, 'b');  // the answer is four times that, more than two sockets hold
   client.send(post("/tokenize", fmt::format(R"({{"content":"{}"}})", text)));
   while (metrics_.text().find("tercet_connections{model_name=\"fake\"} 0") == std::string::npos)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -279,8 +280,9 @@ TEST_F(ServerTest, MutatedCallsAreNeverAnError) {
   };
   start(quick());
   ASSERT_EQ(tokenizer_->find("<|im_end|>"), kEnd);
+  constexpr int kCalls = kSanitized ? 250 : 1000;
   int n_call = 0;
-  for (int seed = 0; seed < 1000; ++seed) {
+  for (int seed = 0; seed < kCalls; ++seed) {
     const bool streams = seed % 4 >= 2;
     const std::string answer =
         ask(post("/v1/chat/completions",
@@ -301,7 +303,7 @@ TEST_F(ServerTest, MutatedCallsAreNeverAnError) {
       ASSERT_TRUE(boost::json::parse(call.at("function").at("arguments").as_string()).is_object()) << seed;
     }
   }
-  EXPECT_GT(n_call, 100);
+  EXPECT_GT(n_call, kCalls / 10);
 }
 
 TEST_F(ServerTest, AFullQueueRefusesAllOfARequest) {

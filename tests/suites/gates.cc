@@ -19,7 +19,7 @@ constexpr Precision kAll[] = {Precision::kExact, Precision::kHigh, Precision::kF
 TEST_P(Gates, ALongTextOnTheDemo) {
   // ref needs longer for each token than for the one before; a GPU's kernels for long contexts are worth the time.
   const bool is_host = subject().check_device == nullptr;
-  const auto ids = long_prompt(kSanitized ? 150 : is_host ? 1000 : 2000);
+  const auto ids = long_prompt(kSanitized ? 100 : is_host ? 1000 : 2000);
   for (const GateFigures& figures : measure_gates(factory(), demo_model(), ids, kAll)) {
     const GateBounds& wanted = bounds(figures.precision);
     expect_stage_local(figures, wanted);
