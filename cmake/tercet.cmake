@@ -1,5 +1,5 @@
-# What every folder's CMakeLists.txt uses: tercet_library, tercet_executable, tercet_test, tercet_oracle, tercet_program,
-# tercet_fuzz. Programs for users land in the build folder itself (build/tercet), all others in its bin/.
+# What every folder's CMakeLists.txt uses: tercet_library, tercet_executable, tercet_assets, tercet_test, tercet_oracle,
+# tercet_program, tercet_fuzz. Programs for users land in the build folder itself (build/tercet), all others in its bin/.
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
@@ -66,6 +66,22 @@ function(tercet_library name)
   add_library(tercet_${name} STATIC ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(tercet_${name} PUBLIC tercet_flags ${ARG_DEPS} ${ARG_LINK})
+endfunction()
+
+# tercet_assets(OUT COMPONENT NAME:FILE,FILE...)   a source that has texts of files in it: tercet::COMPONENT::asset(NAME), which
+# COMPONENT/assets.h declares
+function(tercet_assets out component)
+  set(source "${CMAKE_CURRENT_BINARY_DIR}/assets.cc")
+  list(TRANSFORM ARGN REPLACE "^[^:]+:" "" OUTPUT_VARIABLE files)
+  list(JOIN files "," files)
+  string(REPLACE "," ";" files "${files}")
+  add_custom_command(
+    OUTPUT "${source}"
+    COMMAND "${CMAKE_COMMAND}" "-DOUTPUT=${source}" "-DFOLDER=${CMAKE_CURRENT_SOURCE_DIR}" "-DCOMPONENT=${component}"
+            "-DASSETS=${ARGN}" -P "${PROJECT_SOURCE_DIR}/cmake/embed.cmake"
+    DEPENDS ${files} "${PROJECT_SOURCE_DIR}/cmake/embed.cmake"
+    VERBATIM)
+  set(${out} "${source}" PARENT_SCOPE)
 endfunction()
 
 # tercet_executable(NAME SOURCES a.cc... [DEPS other...] [LINK lib...])   a program for users: build/NAME

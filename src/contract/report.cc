@@ -1,10 +1,12 @@
 #include "contract/report.h"
 
 #include <boost/json.hpp>
+#include <string_view>
 
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/sha256.h"
+#include "contract/assets.h"
 
 namespace tercet::contract {
 namespace {
@@ -32,15 +34,15 @@ std::string source_of(std::string_view text) {
 }  // namespace
 
 std::string report_page(const boost::json::object& data) {
-  const std::string_view style = report_part("style");
-  const std::string_view script = report_part("script");
+  const std::string_view style = asset("report.css");
+  const std::string_view script = asset("report.js");
   const std::string policy = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src " + source_of(style) +
                              "; script-src " + source_of(script);
   const std::pair<std::string_view, std::string> parts[] = {{"@policy@", policy},
                                                             {"@style@", std::string(style)},
                                                             {"@data@", embeddable(data)},
                                                             {"@script@", std::string(script)}};
-  std::string_view rest = report_part("page");
+  std::string_view rest = asset("report.html");
   std::string out;
   // Each stands once, in this order; what was put in is not looked at again.
   for (const auto& [mark, text] : parts) {

@@ -4,7 +4,6 @@
 
 #include <boost/json/object.hpp>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "contract/contract.h"
@@ -19,8 +18,5 @@ boost::json::object report_data(const Receipt& receipt, const std::vector<Contra
 // The page. The receipt comes from anywhere: no text of it can end the JSON that it is in, and the page's own scripts are
 // the only ones that a browser will run.
 std::string report_page(const boost::json::object& data);
-
-// A part of the page, as CMake put it into the program: "page", "style", "script".
-std::string_view report_part(std::string_view name);
 
 }  // namespace tercet::contract

@@ -1,4 +1,4 @@
-// Owns the texts that are served as they are; embed.cmake makes them part of the program.
+// Owns the texts that are served as they are; cmake/embed.cmake makes them part of the program.
 #pragma once
 
 #include <string_view>

@@ -1,18 +1,5 @@
-// Making elements, and words for numbers. Text goes in as text, never as markup: names come from anywhere.
+// What the report's parts are made of: names, words for numbers, colours.
 
-function put(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? '' : String(value));
-  }
-  for (const child of children.flat(Infinity))
-    if (child !== null && child !== undefined) node.append(child);
-  return node;
-}
-const h = (tag, attributes, ...children) => put(document.createElement(tag), attributes, children);
-const svg = (tag, attributes, ...children) =>
-  put(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 const foreign = (text) => h('span', {class: 'foreign'}, text);
 // A name or a number that is broken over two lines only where it is longer than one.
 const unit = (text) => h('span', {class: 'unit'}, text);
@@ -33,7 +20,6 @@ function percent(share) {
   const p = 100 * share;
   return p === 0 ? '0 %' : p < 0.01 ? '< 0.01 %' : p >= 1000 ? Math.round(share) + ' ×' : Number(p.toPrecision(2)) + ' %';
 }
-const count = (n) => Math.round(n).toLocaleString('en');
 const largest = (values) => values.reduce((a, b) => Math.max(a, b), 1);
 const plural = (n, one, many) => count(n) + ' ' + (n === 1 ? one : many);
 function bytes(n) {

@@ -1,18 +1,5 @@
-// Making elements. Text goes in as text, never as markup: what a model writes comes from anywhere.
+// What the page's parts are made of: icons, buttons, copying, times.
 
-function put(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? '' : String(value));
-  }
-  for (const child of children.flat(Infinity))
-    if (child !== null && child !== undefined && child !== '') node.append(child);
-  return node;
-}
-const h = (tag, attributes, ...children) => put(document.createElement(tag), attributes, children);
-const svg = (tag, attributes, ...children) =>
-  put(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 const $ = (selector, within = document) => within.querySelector(selector);
 
 const kIcons = {
@@ -70,7 +57,6 @@ function say(text) {
   place.textContent = place.textContent === text ? text + '\u00a0' : text;
 }
 
-const count = (n) => Math.round(n).toLocaleString('en');
 function seconds(s) {
   if (!Number.isFinite(s)) return '–';
   return s < 0.00995 ? (1000 * s).toFixed(1) + ' ms' : s < 0.9995 ? Math.round(1000 * s) + ' ms' : s < 60 ? s.toFixed(1) + ' s' : Math.floor(s / 60) + ' min ' + Math.round(s % 60) + ' s';
