@@ -40,12 +40,14 @@ if(TERCET_SANITIZE)
   endif()
   # To optimize what does not compute takes the compiler longer than it saves the tests; a fuzzer runs for hours.
   if(NOT TERCET_FUZZ)
-    tercet_is_one_of(computes ${of_bytes} tercet_tokenizer tercet_grammar tercet_synthetic tercet_engine kernels_test)
+    tercet_is_one_of(computes ${of_bytes} tercet_tokenizer tercet_grammar tercet_synthetic tercet_engine kernels_test
+                     tercet_cpu_kernels_plain)
     set(as_written "$<$<NOT:${computes}>:-O0>")
   endif()
-  # nvcc's half of a .cu file goes without.
-  target_compile_options(tercet_flags INTERFACE
-    "$<${cxx}:${as_written};-fsanitize=${TERCET_SANITIZE};${left_out};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
+  tercet_is_one_of(goes_without tercet_cpu_kernels_plain)
+  set(sanitize "-fsanitize=${TERCET_SANITIZE};${left_out};-fno-omit-frame-pointer;-fno-sanitize-recover=all")
+  # nvcc's half of a .cu file goes without, too.
+  target_compile_options(tercet_flags INTERFACE "$<${cxx}:${as_written};$<$<NOT:${goes_without}>:${sanitize}>>")
   target_link_options(tercet_flags INTERFACE -fsanitize=${TERCET_SANITIZE})
 endif()
 
