@@ -40,7 +40,7 @@ if(TERCET_SANITIZE)
   endif()
   # To optimize what does not compute takes the compiler longer than it saves the tests; a fuzzer runs for hours.
   if(NOT TERCET_FUZZ)
-    tercet_is_one_of(computes ${of_bytes} tercet_tokenizer tercet_grammar tercet_synthetic tercet_engine kernels_test
+    tercet_is_one_of(computes ${of_bytes} tercet_tokenizer tercet_chat tercet_grammar tercet_synthetic tercet_engine kernels_test
                      tercet_cpu_kernels_plain)
     set(as_written "$<$<NOT:${computes}>:-O0>")
   endif()
