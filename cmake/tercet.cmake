@@ -40,8 +40,9 @@ if(TERCET_SANITIZE)
   endif()
   # To optimize what does not compute takes the compiler longer than it saves the tests; a fuzzer runs for hours.
   if(NOT TERCET_FUZZ)
-    tercet_is_one_of(computes ${of_bytes} tercet_tokenizer tercet_chat tercet_grammar tercet_synthetic tercet_engine kernels_test
-                     tercet_cpu_kernels_plain)
+    set(computing ${of_bytes} tercet_tokenizer tercet_chat tercet_grammar tercet_synthetic tercet_engine kernels_test
+        tercet_cpu_kernels_plain)
+    tercet_is_one_of(computes ${computing})
     set(as_written "$<$<NOT:${computes}>:-O0>")
   endif()
   tercet_is_one_of(goes_without tercet_cpu_kernels_plain)
@@ -56,6 +57,21 @@ add_custom_target(thread_tests)  # the tests labelled `threads`
 add_custom_target(heavy_tests)   # those labelled `heavy`
 add_custom_target(fuzzers)
 
+# tercet_precompile(TARGET HOLDER)   HOLDER's precompiled headers for TARGET too, where the two are compiled with the same
+# options. They take the compiler longer to read than most of our own sources do. Where a header was forgotten the presets
+# without them (debug, fuzz) say so.
+function(tercet_precompile name holder)
+  if(NOT name IN_LIST computing)
+    target_precompile_headers(${name} REUSE_FROM ${holder})
+  endif()
+endfunction()
+set(common_headers <algorithm> <array> <chrono> <cmath> <cstdint> <filesystem> <fstream> <functional> <limits> <map> <memory> <mutex>
+    <optional> <random> <set> <span> <string> <string_view> <thread> <utility> <vector> <boost/json.hpp> <fmt/format.h>)
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cc" CONTENT "// Holds what is precompiled for libraries.\n")
+add_library(tercet_precompiled OBJECT "${PROJECT_BINARY_DIR}/precompiled.cc")
+target_link_libraries(tercet_precompiled PRIVATE tercet_flags fmt::fmt spdlog::spdlog Boost::json)
+target_precompile_headers(tercet_precompiled PRIVATE ${common_headers})
+
 # tercet_alone(a.cc...)   sources with names of their own that others of the same target have too, so that they are not
 # read together with them where CMAKE_UNITY_BUILD is on
 function(tercet_alone)
@@ -68,6 +84,9 @@ function(tercet_library name)
   add_library(tercet_${name} STATIC ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(tercet_${name} PUBLIC tercet_flags ${ARG_DEPS} ${ARG_LINK})
+  if("Boost::json" IN_LIST ARG_LINK)
+    tercet_precompile(tercet_${name} tercet_precompiled)
+  endif()
 endfunction()
 
 # tercet_assets(OUT COMPONENT NAME:FILE,FILE...)   a source that has texts of files in it: tercet::COMPONENT::asset(NAME), which
@@ -93,6 +112,7 @@ function(tercet_executable name)
   add_executable(${name} ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK})
+  tercet_precompile(${name} tercet_precompiled)
   file(RELATIVE_PATH private_libraries "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}/tercet")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}"
                                            INSTALL_RPATH "$ORIGIN/${private_libraries}")
@@ -111,7 +131,13 @@ function(tercet_oracle name script)
 endfunction()
 
 add_library(tercet_test_main STATIC "${PROJECT_SOURCE_DIR}/src/base/test_main.cc")
-target_link_libraries(tercet_test_main PUBLIC tercet_flags GTest::gtest)
+target_link_libraries(tercet_test_main PUBLIC tercet_flags GTest::gtest fmt::fmt spdlog::spdlog Boost::json)
+target_precompile_headers(tercet_test_main PRIVATE <gtest/gtest.h> ${common_headers})
+# Half of what there is to compile are tests, and what has to be fast in them is in the libraries.
+if(NOT TERCET_SANITIZE)
+  set(test_options "$<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>")
+  target_compile_options(tercet_test_main PRIVATE ${test_options})
+endif()
 
 # tercet_test(NAME SOURCES x_test.cc... [DEPS lib...] [LINK lib...] [ORACLES name...] [LABELS l...] [TIMEOUT s] [HEAVY])
 # One CTest entry a program; a HEAVY one (label heavy) runs alone, and only for `ctest --preset heavy`. The tests find the sources and the oracle's output by TERCET_SOURCE_DIR, TERCET_ORACLE_DIR.
@@ -126,10 +152,8 @@ function(tercet_test name)
   add_executable(${name} ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND tercet_)
   target_link_libraries(${name} PRIVATE tercet_flags ${ARG_DEPS} ${ARG_LINK} tercet_test_main)
-  # Half of what there is to compile are tests, and what has to be fast in them is in the libraries.
-  if(NOT TERCET_SANITIZE)
-    target_compile_options(${name} PRIVATE "$<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>")
-  endif()
+  target_compile_options(${name} PRIVATE ${test_options})
+  tercet_precompile(${name} tercet_test_main)
   target_compile_definitions(${name} PRIVATE TERCET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              TERCET_BINARY_DIR="${PROJECT_BINARY_DIR}"
                                              TERCET_ORACLE_DIR="${TERCET_ORACLE_DIR}")

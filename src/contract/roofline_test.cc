@@ -23,7 +23,7 @@ class RooflineOf : public testing::Test {
     world_.model = *model;
     subject_.factory = &ref::kFactory;
     subject_.device.kind = backend::DeviceKind::kCpu;
-    subject_.read_bandwidth = [] -> Result<double> { return 2e10; };
+    subject_.read_bandwidth = []() -> Result<double> { return 2e10; };
     subject_.arithmetic = [] { return backend::Arithmetic{4e11, "made up"}; };
     subject_.decode = [] { return Decoding{1e-3, 5e6}; };
   }

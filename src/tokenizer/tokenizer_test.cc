@@ -100,7 +100,8 @@ TEST(Tokenizer, DecodeIsTheInverse) {
 
 TEST(Tokenizer, ManyThreadsMayEncode) {
   const auto tokenizer = *Tokenizer::from_spec(TestVocab().spec());
-  const std::string text = std::string(500, 'a') + " bc e\u0301<think> abc\n";
+  std::string text(500, 'a');
+  text += " bc e\u0301<think> abc\n";
   const auto wanted = tokenizer->encode(text, true);
   std::vector<std::thread> threads;
   std::vector<int> equal(4);
