@@ -21,6 +21,7 @@
 #include "model/synthetic.h"
 
 namespace tercet::cli {
+namespace bench_verb {
 namespace {
 
 namespace json = boost::json;
@@ -215,6 +216,7 @@ Action declare(CLI::App& app, const Common& common) {
 }
 
 }  // namespace
+}  // namespace bench_verb
 
 const Verb kBench = {
     "bench", "Measure prefill and decode",
@@ -225,6 +227,6 @@ const Verb kBench = {
     "  tercet bench\n"
     "  tercet bench -m model.gguf -p 512,4096 -n 128 -d 0,4096 -b 1,8\n"
     "  tercet bench --synthetic full -p 128 -n 32 -r 3",
-    declare};
+    bench_verb::declare};
 
 }  // namespace tercet::cli

@@ -21,6 +21,7 @@
 #include "model/weights.h"
 
 namespace tercet::cli {
+namespace devices_verb {
 namespace {
 
 namespace json = boost::json;
@@ -188,6 +189,7 @@ Action declare(CLI::App&, const Common& common) {
 }
 
 }  // namespace
+}  // namespace devices_verb
 
 const Verb kDevices = {"devices", "List what a model could run on here, and what --backend auto picks",
                        "Examples:\n"
@@ -195,6 +197,6 @@ const Verb kDevices = {"devices", "List what a model could run on here, and what
                        "  tercet devices -m model.gguf    whether it fits, and where\n"
                        "  tercet devices --threads 4      the bandwidth of four threads\n"
                        "  tercet devices --json",
-                       declare};
+                       devices_verb::declare};
 
 }  // namespace tercet::cli

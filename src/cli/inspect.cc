@@ -19,6 +19,7 @@
 #include "tokenizer/tokenizer.h"
 
 namespace tercet::cli {
+namespace inspect_verb {
 namespace {
 
 namespace json = boost::json;
@@ -256,12 +257,13 @@ Action declare(CLI::App& app, const Common& common) {
 }
 
 }  // namespace
+}  // namespace inspect_verb
 
 const Verb kInspect = {"inspect", "Show what a GGUF file holds, and whether it fits here",
                        "Examples:\n"
                        "  tercet inspect model.gguf\n"
                        "  tercet inspect model.gguf --metadata --tensors\n"
                        "  tercet inspect model.gguf --json",
-                       declare};
+                       inspect_verb::declare};
 
 }  // namespace tercet::cli

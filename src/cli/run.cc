@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 
 namespace tercet::cli {
+namespace run_verb {
 namespace {
 
 namespace json = boost::json;
@@ -273,6 +274,7 @@ Action declare(CLI::App& app, const Common& common) {
 }
 
 }  // namespace
+}  // namespace run_verb
 
 const Verb kRun = {"run", "Answer one prompt",
                    "Without -p, -f and --tokens, the prompt is all of stdin. Ctrl-C ends the answer, a second one the "
@@ -282,6 +284,6 @@ const Verb kRun = {"run", "Answer one prompt",
                    "  tercet run --raw -p 'def fibonacci(n):' -n 64 --temp 0\n"
                    "  tercet run -m model.gguf --system 'Answer in one line.' < question.txt\n"
                    "  tercet run --tokens 785,921,308 -n 16 --temp 0 --json",
-                   declare};
+                   run_verb::declare};
 
 }  // namespace tercet::cli

@@ -18,6 +18,7 @@
 #include "server/server.h"
 
 namespace tercet::cli {
+namespace serve_verb {
 namespace {
 
 struct Options {
@@ -178,6 +179,7 @@ Action declare(CLI::App& app, const Common& common) {
 }
 
 }  // namespace
+}  // namespace serve_verb
 
 const Verb kServe = {"serve", "Answer over HTTP, as OpenAI's and Anthropic's APIs do, and on a web page",
                      "SIGTERM and Ctrl-C finish what was begun and end; a second one ends at once.\n\n"
@@ -185,6 +187,6 @@ const Verb kServe = {"serve", "Answer over HTTP, as OpenAI's and Anthropic's API
                      "  tercet serve --demo\n"
                      "  tercet serve -m model.gguf --port 8080 --parallel 16\n"
                      "  tercet serve -m model.gguf --host 0.0.0.0 --api-key-file keys.txt",
-                     declare};
+                     serve_verb::declare};
 
 }  // namespace tercet::cli

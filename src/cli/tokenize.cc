@@ -15,6 +15,7 @@
 #include "tokenizer/tokenizer.h"
 
 namespace tercet::cli {
+namespace tokenize_verb {
 namespace {
 
 namespace json = boost::json;
@@ -95,6 +96,7 @@ Action declare(CLI::App& app, const Common& common) {
 }
 
 }  // namespace
+}  // namespace tokenize_verb
 
 const Verb kTokenize = {"tokenize", "Turn text into token ids and pieces, or ids into text",
                         "The text is taken whole, as bytes: a newline at its end counts.\n\n"
@@ -102,6 +104,6 @@ const Verb kTokenize = {"tokenize", "Turn text into token ids and pieces, or ids
                         "  tercet tokenize -p 'def add(x, y):'\n"
                         "  tercet tokenize --json < main.py\n"
                         "  tercet tokenize --decode 785 921 308",
-                        declare};
+                        tokenize_verb::declare};
 
 }  // namespace tercet::cli

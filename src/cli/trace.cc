@@ -25,6 +25,7 @@
 #include "trace/trace_file.h"
 
 namespace tercet::cli {
+namespace trace_verb {
 namespace {
 
 namespace json = boost::json;
@@ -322,6 +323,7 @@ Action declare(CLI::App& app, const Common& common) {
 }
 
 }  // namespace
+}  // namespace trace_verb
 
 const Verb kTrace = {
     "trace", "Write every value of the forward pass to a file, or compare with one",
@@ -330,6 +332,6 @@ const Verb kTrace = {
     "  tercet trace --compare ref.safetensors --exact\n"
     "  llama-eval-callback -m m.gguf -p 'def add' > theirs.txt 2>&1; tercet trace -m m.gguf --compare theirs.txt\n"
     "  tercet trace --raw -p 'def add(x, y):' --taps l_out,result_output --out t.safetensors",
-    declare};
+    trace_verb::declare};
 
 }  // namespace tercet::cli
