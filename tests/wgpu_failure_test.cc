@@ -22,7 +22,7 @@ class WgpuFailure : public testing::Test {
   static void SetUpTestSuite() {
     void* driver = ::dlopen(TERCET_FAULTY_VULKAN, RTLD_NOW);
     ASSERT_NE(driver, nullptr) << ::dlerror();
-    faults_ = reinterpret_cast<Faults* (*)()>(::dlsym(driver, kFaultsSymbol))();
+    faults = reinterpret_cast<Faults* (*)()>(::dlsym(driver, kFaultsSymbol))();
   }
   void SetUp() override {
     const auto devices = wgpu::list_devices();
@@ -34,7 +34,7 @@ class WgpuFailure : public testing::Test {
   void TearDown() override { make_right(); }
   static void make_right() {
     for (std::atomic<int>* of :
-         {&faults_->allocations, &faults_->submissions, &faults_->waits, &faults_->queries, &faults_->pipelines})
+         {&faults->allocations, &faults->submissions, &faults->waits, &faults->queries, &faults->pipelines})
       *of = -1;
   }
 
@@ -74,7 +74,7 @@ class WgpuFailure : public testing::Test {
     EXPECT_NE(error.message.find(doing), std::string::npos) << error.message;
   }
 
-  static inline Faults* faults_ = nullptr;
+  static inline Faults* faults = nullptr;
   std::string name_;
 };
 
@@ -83,7 +83,7 @@ TEST_F(WgpuFailure, ADriverWithoutMemoryIsAnErrorThatSaysWhatFor) {
   std::set<std::string> seen;
   bool made = false;
   for (int n = 0; !made && n < 200; ++n) {
-    faults_->allocations = n;
+    faults->allocations = n;
     // 7,500 pages are 117 MiB of keys and as much of values, which share no block of memory with the rest.
     const auto backend = make(7500);
     made = backend.has_value();
@@ -104,7 +104,7 @@ TEST_F(WgpuFailure, ADeviceThatIsLostWhenAStepIsSubmitted) {
   const auto first = submit(*backend, 0);
   ASSERT_TRUE(first) << first.error().message;
   ASSERT_TRUE(backend->wait(*first, result));
-  faults_->submissions = 0;
+  faults->submissions = 0;
   const auto second = submit(*backend, 1);
   const Status done = second ? backend->wait(*second, result) : Status(tl::make_unexpected(second.error()));
   ASSERT_FALSE(done);
@@ -118,7 +118,7 @@ TEST_F(WgpuFailure, ADeviceThatIsLostWhenAStepIsSubmitted) {
 }
 
 TEST_F(WgpuFailure, ADeviceThatIsLostWhileStepsAreInFlight) {
-  for (std::atomic<int>* how : {&faults_->waits, &faults_->queries}) {
+  for (std::atomic<int>* how : {&faults->waits, &faults->queries}) {
     auto backend = *make();
     backend::StepResult result;
     const auto first = submit(*backend, 0);
@@ -140,7 +140,7 @@ TEST_F(WgpuFailure, ADeviceThatIsLostWhileStepsAreInFlight) {
 
 TEST_F(WgpuFailure, ADriverThatMakesNoKernelOfAShaderIsAnErrorThatNamesBoth) {
   auto backend = *make();
-  faults_->pipelines = 2;
+  faults->pipelines = 2;
   const auto refused = submit(*backend, 0);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kDevice);
@@ -172,7 +172,7 @@ TEST_F(WgpuFailure, TheEngineEndsItsAnswersAndLives) {
     };
     ASSERT_TRUE(ask());
     ASSERT_TRUE(ask());
-    faults_->submissions = 6;
+    faults->submissions = 6;
     const Status idle = engine.run_until_idle();
     ASSERT_FALSE(idle);
     expect_lost(idle.error(), "submitting a step");

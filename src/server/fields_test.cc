@@ -9,6 +9,8 @@
 namespace tercet::server {
 namespace {
 
+namespace json = boost::json;
+
 std::string message_of(const Error& error) { return error.message; }
 
 boost::json::object parse(const char* text) {

@@ -28,13 +28,19 @@ struct Choice {
   engine::Timings timings;
 };
 
+struct Logprobs {
+  bool wanted = false;
+  int n_top = 0;
+};
+
 class ChatJob final : public Job {
  public:
-  ChatJob(AnswerShape shape, std::vector<engine::Request> requests, const ChatPrompt& prompt, bool wants_logprobs,
+  ChatJob(AnswerShape shape, std::vector<engine::Request> requests, const ChatPrompt& prompt, const Logprobs& logprobs,
           const ServedModel& model)
       : shape_(std::move(shape)),
         requests_(std::move(requests)),
-        wants_logprobs_(wants_logprobs),
+        wants_logprobs_(logprobs.wanted),
+        n_top_(logprobs.n_top),
         n_prompt_(static_cast<int64_t>(prompt.ids.size())),
         model_(model) {
     for (size_t i = 0; i < requests_.size(); ++i) choices_.emplace_back(prompt.answer);
@@ -221,22 +227,15 @@ class ChatJob final : public Job {
     return usage_json(n_prompt_, n_output, choices_.front().timings.n_cached);
   }
 
- public:
-  int64_t n_top_ = 0;
-
  private:
   AnswerShape shape_;
   std::vector<engine::Request> requests_;
   bool wants_logprobs_;
+  int64_t n_top_;  // log-probabilities of others than the token
   int64_t n_prompt_;
   const ServedModel& model_;
   std::vector<Choice> choices_;
   std::vector<int> done_;
-};
-
-struct Logprobs {
-  bool wanted = false;
-  int n_top = 0;
 };
 
 Result<Logprobs> read_logprobs(const Fields& fields) {
@@ -267,15 +266,14 @@ Api<Reply> chat_completions(const json::object& body, const ServedModel& model) 
   ASSIGN_OR_RETURN(const Logprobs logprobs, read_logprobs(fields));
   ASSIGN_OR_RETURN(const auto max_tokens, read_max_tokens(fields));
   ASSIGN_OR_RETURN(const ChatInput input, read_chat_input(fields));
-  ASSIGN_OR_RETURN(ChatPrompt prompt, make_prompt(input, model));
+  ASSIGN_OR_RETURN(const ChatPrompt prompt, make_prompt(input, model));
   RETURN_IF_ERROR(check_length(prompt.ids.size(), model, max_tokens));
   request.prompt = prompt.ids;
   request.grammar = prompt.grammar;
   if (max_tokens) request.max_output = static_cast<int>(std::min<int64_t>(*max_tokens, model.n_ctx));
   if (logprobs.wanted) request.n_logprob = std::max(1, logprobs.n_top);
   auto job = std::make_unique<ChatJob>(std::move(shape), copies_of(request, static_cast<int>(n.value_or(1))), prompt,
-                                       logprobs.wanted, model);
-  job->n_top_ = logprobs.n_top;
+                                       logprobs, model);
   return Reply(std::move(job));
 }
 

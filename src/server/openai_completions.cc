@@ -63,7 +63,7 @@ class CompletionJob final : public Job {
       if (n_top_) note_logprobs(choice, event);
       return add(event.choice, valid_utf8(event.text), &event);
     }
-    std::string out = add(event.choice, valid_utf8(event.text), nullptr);
+    const std::string out = add(event.choice, valid_utf8(event.text), nullptr);
     choice.is_finished = true;
     choice.n_output = event.timings.n_output;
     choice.n_cached = event.timings.n_cached;

@@ -26,7 +26,7 @@ constexpr std::chrono::milliseconds kDrainPoll{20};
 
 Result<asio::ip::address> address_of(const std::string& host) {
   error_code failed;
-  const asio::ip::address address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, failed);
+  asio::ip::address address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, failed);
   if (failed)
     return error(Code::kInvalidArgument, "--host: {}, want an address such as 127.0.0.1, ::1 or 0.0.0.0",
                  printable(host));

@@ -29,13 +29,15 @@ class Client {
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_GE(fd_, 0);
+    if (fd_ < 0) return;
     EXPECT_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   }
   ~Client() { ::close(fd_); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  void send(std::string_view text) {
+  void send(std::string_view text) const {
     while (!text.empty()) {
       const ssize_t n = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
       if (n <= 0) return;
@@ -43,7 +45,7 @@ class Client {
     }
   }
   // At least `n` bytes unless the server closes first.
-  std::string read(size_t n) {
+  std::string read(size_t n) const {
     std::string out;
     char part[4096];
     while (out.size() < n) {
@@ -54,7 +56,7 @@ class Client {
     return out;
   }
   // `n` bytes and none behind them, unless the server closes first.
-  std::string read_at_most(size_t n) {
+  std::string read_at_most(size_t n) const {
     std::string out(n, ' ');
     const ssize_t got = ::recv(fd_, out.data(), n, MSG_WAITALL);
     out.resize(got > 0 ? static_cast<size_t>(got) : 0);

@@ -237,7 +237,7 @@ Result<TraceTensor> TraceFile::read_rows(const std::string& name, int64_t first,
     return error(Code::kInvalidArgument, "{}: tensor '{}' has {} rows, want {} from row {}", file_->path(), name, n_row,
                  n, first);
   TraceTensor tensor{entry.is_ids, entry.shape, {}, {}};
-  if (n == 0) return tensor;
+  if (n == 0 || n_row == 0) return tensor;
   tensor.shape[0] = n;
   const size_t row_bytes = entry.data.size() / static_cast<size_t>(n_row);
   const auto data = entry.data.subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(n) * row_bytes);
