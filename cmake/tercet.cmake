@@ -41,11 +41,11 @@ if(TERCET_SANITIZE)
   # To optimize what does not compute takes the compiler longer than it saves the tests; a fuzzer runs for hours.
   if(NOT TERCET_FUZZ)
     set(computing ${of_bytes} tercet_tokenizer tercet_chat tercet_grammar tercet_synthetic tercet_engine kernels_test
-        tercet_cpu_kernels_plain)
+        tercet_cpu_kernel_tables)
     tercet_is_one_of(computes ${computing})
     set(as_written "$<$<NOT:${computes}>:-O0>")
   endif()
-  tercet_is_one_of(goes_without tercet_cpu_kernels_plain)
+  tercet_is_one_of(goes_without tercet_cpu_kernel_tables)
   set(sanitize "-fsanitize=${TERCET_SANITIZE};${left_out};-fno-omit-frame-pointer;-fno-sanitize-recover=all")
   # nvcc's half of a .cu file goes without, too.
   target_compile_options(tercet_flags INTERFACE "$<${cxx}:${as_written};$<$<NOT:${goes_without}>:${sanitize}>>")

@@ -3,7 +3,9 @@
 #include <array>
 #include <new>
 
+#include "base/sanitized.h"
 #include "cpu/kernels/layout.h"
+#include "cpu/kernels/watched.h"
 
 namespace tercet::cpu {
 namespace {
@@ -30,7 +32,15 @@ Tables find_tables() {
   return tables;
 }
 
-int64_t bytes_of(ActKind kind, int64_t n_col) {
+}  // namespace
+
+ActKind act_kind(quant::Type weights, backend::Precision precision) {
+  const bool integer = weights == quant::Type::kQ4_K || weights == quant::Type::kQ6_K || weights == quant::Type::kQ8_0;
+  if (!integer || precision == backend::Precision::kExact) return ActKind::kF32;
+  return precision == backend::Precision::kHigh ? ActKind::kI16 : ActKind::kI8;
+}
+
+int64_t prepared_bytes(ActKind kind, int64_t n_col) {
   const int64_t n_group = (n_col + kGroupCols - 1) / kGroupCols;
   switch (kind) {
     case ActKind::kI16: return n_group * static_cast<int64_t>(sizeof(BlockI16));
@@ -40,19 +50,11 @@ int64_t bytes_of(ActKind kind, int64_t n_col) {
   return n_col * static_cast<int64_t>(sizeof(float));
 }
 
-}  // namespace
-
-ActKind act_kind(quant::Type weights, backend::Precision precision) {
-  const bool integer = weights == quant::Type::kQ4_K || weights == quant::Type::kQ6_K || weights == quant::Type::kQ8_0;
-  if (!integer || precision == backend::Precision::kExact) return ActKind::kF32;
-  return precision == backend::Precision::kHigh ? ActKind::kI16 : ActKind::kI8;
-}
-
 void Activations::resize(ActKind kind, int64_t n_row, int64_t n_col) {
   kind_ = kind;
   n_row_ = n_row;
   n_col_ = n_col;
-  row_bytes_ = (bytes_of(kind, n_col) + 63) / 64 * 64;
+  row_bytes_ = (prepared_bytes(kind, n_col) + 63) / 64 * 64;
   if (n_row * row_bytes_ <= capacity_) return;
   data_.reset();
   capacity_ = n_row * row_bytes_;
@@ -72,6 +74,10 @@ std::span<const Kernels* const> usable_kernels() {
   return std::span(tables.table).first(tables.n);
 }
 
-const Kernels& best_kernels() { return *usable_kernels().front(); }
+const Kernels& best_kernels() {
+  const Kernels& best = *usable_kernels().front();
+  if constexpr (kSanitized) return watched_kernels(best);
+  return best;
+}
 
 }  // namespace tercet::cpu

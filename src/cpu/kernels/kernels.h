@@ -107,9 +107,9 @@ struct Kernels {
   double (*dot_products)(int64_t n_round, double* sum);
 };
 
-// The best table that this CPU can run.
+// The best table that this CPU can run; under a sanitizer a watched one (watched.h).
 const Kernels& best_kernels();
-// All tables that this CPU can run, best first: for tests.
+// All tables that this CPU can run, best first, never watched: for tests.
 std::span<const Kernels* const> usable_kernels();
 
 }  // namespace tercet::cpu

@@ -40,6 +40,9 @@ struct BlockI8 {
 };
 static_assert(sizeof(BlockI16) == 656 && sizeof(BlockI8) == 416);
 
+// What prepare() writes of a row of n_col elements.
+int64_t prepared_bytes(ActKind kind, int64_t n_col);
+
 // Memory of the calling thread for at least n floats, until its next call; aligned to 64 bytes.
 float* thread_scratch(int64_t n);
 
