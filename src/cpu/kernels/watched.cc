@@ -106,7 +106,8 @@ void store_kv(std::byte* out, backend::KvType type, const float* x, int64_t n) {
   plain->store_kv(out, type, x, n);
 }
 
-void attend(const KvView& kv, const float* q, int n_query, int begin, int end, float scale, float* out, float* max, float* sum) {
+void attend(const KvView& kv, const float* q, int n_query, int begin, int end, float scale, float* out, float* max,
+            float* sum) {
   const int64_t row_bytes = int64_t{kv.d_head} * backend::kv_element_bytes(kv.type);
   for (int from = begin; from < end;) {
     const int page = from / kv.page_size;
@@ -130,8 +131,7 @@ void attend(const KvView& kv, const float* q, int n_query, int begin, int end, f
 const Kernels& watched_kernels(const Kernels& of) {
   static const Kernels table = [&] {
     plain = &of;
-    return Kernels{of.name, prepare, matmul,   rms_norm, rope, swiglu,
-                   softmax, axpy,    store_kv, attend,   of.dot_products};
+    return Kernels{of.name, prepare, matmul, rms_norm, rope, swiglu, softmax, axpy, store_kv, attend, of.dot_products};
   }();
   CHECK(plain == &of);
   return table;
