@@ -139,12 +139,13 @@ if(NOT TERCET_SANITIZE)
   target_compile_options(tercet_test_main PRIVATE ${test_options})
 endif()
 
-# tercet_test(NAME SOURCES x_test.cc... [DEPS lib...] [LINK lib...] [ORACLES name...] [LABELS l...] [TIMEOUT s] [HEAVY])
+# tercet_test(NAME SOURCES x_test.cc... [DEPS lib...] [LINK lib...] [ORACLES name...] [LABELS l...] [TIMEOUT s] [SHARDS n] [HEAVY])
 # One CTest entry a program; a HEAVY one (label heavy) runs alone, and only for `ctest --preset heavy`. The tests find the sources and the oracle's output by TERCET_SOURCE_DIR, TERCET_ORACLE_DIR.
 # A program of which every test was skipped (GTEST_SKIP) is Skipped in CTest's summary; so tests that need a device have
-# a program of their own. Labels: gpu (needs a device), threads (runs under tsan as well), slow.
+# a program of their own. With SHARDS there are that many entries, NAME.0 and on, each of every n-th of the program's tests, so that
+# a long one has more than one core. Labels: gpu (needs a device), threads (runs under tsan as well), slow.
 function(tercet_test name)
-  cmake_parse_arguments(ARG "HEAVY" "TIMEOUT" "SOURCES;DEPS;LINK;ORACLES;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "HEAVY" "TIMEOUT;SHARDS" "SOURCES;DEPS;LINK;ORACLES;LABELS" ${ARGN})
   # The sanitizers' builds have no GPU backends, and a test that could only say so is not worth its compilation there.
   if(TERCET_SANITIZE AND "gpu" IN_LIST ARG_LABELS)
     return()
@@ -157,6 +158,7 @@ function(tercet_test name)
   target_compile_definitions(${name} PRIVATE TERCET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              TERCET_BINARY_DIR="${PROJECT_BINARY_DIR}"
                                              TERCET_ORACLE_DIR="${TERCET_ORACLE_DIR}")
+  set(tests ${name})
   if(ARG_HEAVY)
     add_test(NAME ${name} COMMAND ${name} CONFIGURATIONS heavy)
     list(APPEND ARG_LABELS heavy)
@@ -164,6 +166,14 @@ function(tercet_test name)
     if(TERCET_SANITIZE)
       set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
     endif()
+  elseif(ARG_SHARDS)
+    set(tests "")
+    math(EXPR last "${ARG_SHARDS} - 1")
+    foreach(shard RANGE ${last})
+      add_test(NAME ${name}.${shard} COMMAND ${name})
+      set_tests_properties(${name}.${shard} PROPERTIES ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${shard}")
+      list(APPEND tests ${name}.${shard})
+    endforeach()
   else()
     add_test(NAME ${name} COMMAND ${name})
   endif()
@@ -174,8 +184,8 @@ function(tercet_test name)
     set(ARG_TIMEOUT 1800)
   endif()
   list(TRANSFORM ARG_ORACLES PREPEND oracle_)
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77
-                                          FIXTURES_REQUIRED "${ARG_ORACLES}" RUN_SERIAL "${ARG_HEAVY}")
+  set_tests_properties(${tests} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77
+                                           FIXTURES_REQUIRED "${ARG_ORACLES}" RUN_SERIAL "${ARG_HEAVY}")
 endfunction()
 
 # tercet_program(NAME SOURCES x.cc... [DEPS lib...] [LINK lib...])   a program for ourselves, built when it is asked for

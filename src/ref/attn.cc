@@ -17,6 +17,9 @@ void Stages::attn(const model::LayerSpec& layer, const model::Shape& shape) {
   tap(backend::Tap::kKqvOut, layer.index, a_, config_.d_q());
 }
 
+// Positions at once: each has its own sum, in index order, which waits for itself.
+constexpr int kAtOnce = 4;
+
 void Stages::attend_row(int layer, int row_index) {
   const int64_t d = config_.d_head;
   const int page_size = kv_.layout().page_size;
@@ -32,11 +35,17 @@ void Stages::attend_row(int layer, int row_index) {
 
   for (int head = 0; head < config_.n_head; ++head) {
     const float* q = &q_[static_cast<size_t>((int64_t{row_index} * config_.n_head + head) * d)];
-    for (int i = 0; i < n; ++i) {
-      const float* k = cached(kv_.keys(layer, pages[static_cast<size_t>(i / page_size)], head / group), i);
-      double score = 0.0;
-      for (int64_t j = 0; j < d; ++j) score += double{q[j]} * double{k[j]};
-      p[static_cast<size_t>(i)] = score / std::sqrt(static_cast<double>(d));
+    for (int first = 0; first < n; first += kAtOnce) {
+      const float* k[kAtOnce];
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int at = std::min(first + i, n - 1);
+        k[i] = cached(kv_.keys(layer, pages[static_cast<size_t>(at / page_size)], head / group), at);
+      }
+      double score[kAtOnce] = {};
+      for (int64_t j = 0; j < d; ++j)
+        for (int i = 0; i < kAtOnce; ++i) score[i] += double{q[j]} * double{k[i][j]};
+      for (int i = 0; i < std::min(kAtOnce, n - first); ++i)
+        p[static_cast<size_t>(first + i)] = score[i] / std::sqrt(static_cast<double>(d));
     }
     const double largest = *std::max_element(p.begin(), p.end());
     double total = 0.0;
