@@ -80,6 +80,10 @@ class Browser:
     def js(self, source, *arguments):
         return self.driver.execute_script(source, *arguments)
 
+    def rows(self, table):
+        """What the cells of a table or of a part of it say, all at once: to ask for one takes milliseconds."""
+        return self.js("return [...arguments[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText.trim()))", table)
+
     def complaints(self):
         """What the page and the browser wrote on the console."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
