@@ -38,10 +38,14 @@ if(TERCET_SANITIZE)
     tercet_is_one_of(reads_bytes ${of_bytes})
     set(left_out "-fno-sanitize=null,vptr,object-size,pointer-overflow$<$<NOT:${reads_bytes}>:,alignment>")
   endif()
-  # To optimize what does not compute takes the compiler longer than it saves the tests; a fuzzer runs for hours.
+  # To optimize what does not compute takes the compiler longer than it saves the tests, of which those of threads are few; a
+  # fuzzer runs for hours.
   if(NOT TERCET_FUZZ)
-    set(computing ${of_bytes} tercet_tokenizer tercet_chat tercet_grammar tercet_synthetic tercet_engine kernels_test
-        tercet_cpu_kernel_tables)
+    set(computing tercet_cpu_kernel_tables tercet_ref)
+    if(NOT TERCET_SANITIZE MATCHES "thread")
+      list(APPEND computing ${of_bytes} tercet_tokenizer tercet_chat tercet_grammar tercet_synthetic tercet_engine
+           kernels_test tercet_precompiled_computing)
+    endif()
     tercet_is_one_of(computes ${computing})
     set(as_written "$<$<NOT:${computes}>:-O0>")
   endif()
@@ -61,16 +65,23 @@ add_custom_target(fuzzers)
 # options. They take the compiler longer to read than most of our own sources do. Where a header was forgotten the presets
 # without them (debug, fuzz) say so.
 function(tercet_precompile name holder)
-  if(NOT name IN_LIST computing)
+  if(name IN_LIST computing)
+    set(holder ${holder}_computing)
+  endif()
+  if(TARGET ${holder})
     target_precompile_headers(${name} REUSE_FROM ${holder})
   endif()
 endfunction()
 set(common_headers <algorithm> <array> <chrono> <cmath> <cstdint> <filesystem> <fstream> <functional> <limits> <map> <memory> <mutex>
     <optional> <random> <set> <span> <string> <string_view> <thread> <utility> <vector> <boost/json.hpp> <fmt/format.h>)
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cc" CONTENT "// Holds what is precompiled for libraries.\n")
-add_library(tercet_precompiled OBJECT "${PROJECT_BINARY_DIR}/precompiled.cc")
-target_link_libraries(tercet_precompiled PRIVATE tercet_flags fmt::fmt spdlog::spdlog Boost::json)
-target_precompile_headers(tercet_precompiled PRIVATE ${common_headers})
+foreach(holder tercet_precompiled tercet_precompiled_computing)
+  if(holder STREQUAL tercet_precompiled OR holder IN_LIST computing)
+    add_library(${holder} OBJECT "${PROJECT_BINARY_DIR}/precompiled.cc")
+    target_link_libraries(${holder} PRIVATE tercet_flags fmt::fmt spdlog::spdlog Boost::json)
+    target_precompile_headers(${holder} PRIVATE ${common_headers})
+  endif()
+endforeach()
 
 # tercet_alone(a.cc...)   sources with names of their own that others of the same target have too, so that they are not
 # read together with them where CMAKE_UNITY_BUILD is on

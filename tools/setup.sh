@@ -13,7 +13,7 @@ packages=(g++ cmake ninja-build pkgconf python3-venv
           libboost1.81-dev libboost-json1.81-dev libcli11-dev libexpected-dev libfmt-dev libspdlog-dev libssl-dev libutf8proc-dev
           prometheus-cpp-dev libyaml-cpp-dev libgtest-dev mesa-vulkan-drivers)
 test_packages=(chromium chromium-driver)
-dev_packages=(ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
+dev_packages=(ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev lld-19)
 
 say() { echo "setup: $*" >&2; }
 die() { say "$@"; exit 1; }

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <limits>
 
-#include "base/text.h"
+#include "contract/to_json.h"
 
 namespace tercet::contract {
 namespace {
@@ -19,10 +19,6 @@ constexpr std::streamsize kMaxBytes = std::streamsize{256} << 20;
 
 // JSON has no NaN; null stands for every number that is none.
 json::value number(double x) { return std::isfinite(x) ? json::value(x) : json::value(nullptr); }
-json::value text(std::string_view s) { return json::value(valid_utf8(s)); }
-json::value precision(const std::optional<backend::Precision>& p) {
-  return p ? text(backend::precision_name(*p)) : json::value(nullptr);
-}
 
 json::object to_json(const Figure& f) {
   json::object out = {{"figure", text(f.name)}, {"precision", precision(f.precision)}, {"value", number(f.value)}};
@@ -57,11 +53,6 @@ template <typename List>
 json::array list(const List& items) {
   json::array out;
   for (const auto& item : items) out.push_back(to_json(item));
-  return out;
-}
-json::array texts(const std::vector<std::string>& items) {
-  json::array out;
-  for (const std::string& item : items) out.push_back(text(item));
   return out;
 }
 

@@ -6,8 +6,8 @@
 #include <numeric>
 
 #include "base/base64.h"
-#include "base/text.h"
 #include "contract/report.h"
+#include "contract/to_json.h"
 
 namespace tercet::contract {
 namespace {
@@ -18,19 +18,10 @@ namespace json = boost::json;
 constexpr size_t kMostLogits = size_t{1} << 14;
 constexpr size_t kWorstLogits = 1024;  // of each vector
 
-json::value text(std::string_view s) { return json::value(valid_utf8(s)); }
-json::array texts(const std::vector<std::string>& items) {
-  json::array out;
-  for (const std::string& item : items) out.push_back(text(item));
-  return out;
-}
 json::array names(const std::vector<Name>& items) {
   json::array out;
   for (const Name& item : items) out.push_back(text(item.text));
   return out;
-}
-json::value precision(const std::optional<backend::Precision>& p) {
-  return p ? text(backend::precision_name(*p)) : json::value(nullptr);
 }
 
 bool is_logits(const Series& s) { return s.name == "logits" || s.name == "logits_of_ref"; }

@@ -12,7 +12,7 @@
 namespace tercet::contract {
 namespace {
 
-constexpr uint32_t kSeed = 20260703;
+constexpr uint32_t kFilesSeed = 20260703;
 
 struct Image {
   std::vector<std::byte> bytes;
@@ -48,7 +48,7 @@ int64_t count_lost(const gguf::File& file, const Image& image) {
 
 // What quantizing normal values loses.
 double quantization_error(const quant::Format& format) {
-  std::mt19937 random(kSeed);
+  std::mt19937 random(kFilesSeed);
   std::normal_distribution<float> normal;
   std::vector<float> values(4096), back(4096);
   for (float& value : values) value = normal(random);
@@ -62,7 +62,7 @@ double quantization_error(const quant::Format& format) {
 std::vector<std::string> odd_texts() {
   std::vector<std::string> out = {
       "", " ", "\n\n\t", "a", "def f(x):\n    return x\n", "日本語 naïve 🙂", "\xff\xfe\x80", "\xe6\x97"};
-  std::mt19937 random(kSeed);
+  std::mt19937 random(kFilesSeed);
   for (int i = 0; i < 64; ++i) {
     std::string text(random() % 60, '\0');
     for (char& c : text) c = static_cast<char>(random() % (i % 2 == 0 ? 128 : 256));

@@ -16,10 +16,10 @@ namespace {
 using backend::Precision;
 using backend::Tap;
 
-constexpr uint32_t kSeed = 20260701;
+constexpr uint32_t kModelsSeed = 20260701;
 
 std::vector<TokenId> random_ids(int n, int n_vocab) {
-  std::mt19937 random(kSeed);
+  std::mt19937 random(kModelsSeed);
   std::vector<TokenId> ids(static_cast<size_t>(n));
   for (TokenId& id : ids) id = static_cast<TokenId>(random() % static_cast<uint32_t>(n_vocab - 1));
   return ids;
@@ -92,7 +92,7 @@ Status follow(Evidence& out, const Context& context, const std::shared_ptr<const
 Status hold(Evidence& out, const Context& context, const SmallModel& spec, std::span<const Precision> precisions) {
   RETURN_IF_ERROR(context.world.go_on());
   context.world.say(spec.name);
-  ASSIGN_OR_RETURN(const auto model, make_small_model(spec, kSeed));
+  ASSIGN_OR_RETURN(const auto model, make_small_model(spec, kModelsSeed));
   const auto ids = random_ids(19, spec.n_vocab);
   // 17 rows together, then two: prompts and single rows have kernels of their own.
   ASSIGN_OR_RETURN(const auto figures, measure_gates(*context.subject->factory, model, ids, precisions,
@@ -120,7 +120,7 @@ Formats all_of(quant::Type type) {
 Result<Evidence> check_routing(const Context& context) {
   Evidence out;
   const SmallModel spec{.name = "ties", .n_expert = 8, .n_expert_used = 3, .n_vocab = 67, .equal_router_rows = true};
-  ASSIGN_OR_RETURN(const auto model, make_small_model(spec, kSeed));
+  ASSIGN_OR_RETURN(const auto model, make_small_model(spec, kModelsSeed));
   const auto ids = random_ids(21, spec.n_vocab);
   for (const Precision precision : precisions_of(context, out)) {
     RETURN_IF_ERROR(context.world.go_on());
