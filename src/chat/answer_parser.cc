@@ -25,15 +25,15 @@ constexpr std::string_view kParameter = "<parameter=";
 constexpr std::string_view kParameterEnd = "</parameter>";
 constexpr size_t kMaxName = 256;
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 size_t without_space_at_end(std::string_view text, size_t end) {
-  while (end > 0 && is_space(text[end - 1])) --end;
+  while (end > 0 && is_blank(text[end - 1])) --end;
   return end;
 }
 
 std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   return text.substr(0, without_space_at_end(text, text.size()));
 }
 
@@ -116,7 +116,7 @@ bool AnswerParser::starts(size_t at, std::string_view marker) const {
 }
 
 size_t AnswerParser::skip_space(size_t at) const {
-  while (at < buffer_.size() && is_space(buffer_[at])) ++at;
+  while (at < buffer_.size() && is_blank(buffer_[at])) ++at;
   return at;
 }
 
@@ -333,7 +333,7 @@ ValueEnd find_value_end(std::string_view text, bool is_final) {
       return {.maybe = at};
     if (!rest.starts_with(kFunctionEnd)) continue;
     size_t next = kFunctionEnd.size();
-    while (next < rest.size() && is_space(rest[next])) ++next;
+    while (next < rest.size() && is_blank(rest[next])) ++next;
     if (rest.substr(next).starts_with(kCallEnd)) return {at, at, at};
     if (next == rest.size() && is_final) return {at, at, at};
     if (kCallEnd.starts_with(rest.substr(next))) return {.maybe = at};

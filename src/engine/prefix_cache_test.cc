@@ -165,9 +165,9 @@ class SimpleCache {
     std::optional<Key> oldest;
     for (const auto& [key, entry] : entries) {
       if (!pool.is_idle(entry.page)) continue;
-      const bool has_more = std::any_of(entries.begin(), entries.end(), [&key = key](const auto& other) {
-        return other.first.first == key.first && other.first.second.size() > key.second.size() &&
-               begins(other.first.second, key.second) && key.second.size() % kPageSize == 0;
+      const bool has_more = std::any_of(entries.begin(), entries.end(), [&mine = key](const auto& other) {
+        return other.first.first == mine.first && other.first.second.size() > mine.second.size() &&
+               begins(other.first.second, mine.second) && mine.second.size() % kPageSize == 0;
       });
       if (!has_more && (!oldest || entry.used < entries.at(*oldest).used)) oldest = key;
     }
