@@ -62,7 +62,7 @@ class Client {
     out.resize(got > 0 ? static_cast<size_t>(got) : 0);
     return out;
   }
-  std::string read_all() { return read(SIZE_MAX); }
+  std::string read_all() const { return read(SIZE_MAX); }
 
  private:
   int fd_;
@@ -170,7 +170,7 @@ TEST_F(ServerTest, WhoDoesNotReadIsLetGo) {
   ServerOptions options = quick();
   options.write_timeout = std::chrono::milliseconds(100);
   start(options);
-  Client client(server_->port());
+  const Client client(server_->port());
   const std::string text(4 << 20, 'b');  // the answer is four times that, more than two sockets hold
   client.send(post("/tokenize", fmt::format(R"({{"content":"{}"}})", text)));
   while (metrics_.text().find("tercet_connections{model_name=\"fake\"} 0") == std::string::npos)
@@ -243,7 +243,7 @@ TEST_F(ServerTest, ClientsThatGoAtAnyByteEndTheirRequests) {
   start(quick());
   for (const bool streams : {true, false})
     for (size_t n = 0; n < 3000; n += 97) {
-      Client client(server_->port());
+      const Client client(server_->port());
       client.send(
           post("/v1/completions",
                fmt::format(R"({{"prompt":"abc","max_tokens":200,"n":2,"stream":{},"ignore_eos":true}})", streams)));
@@ -382,7 +382,7 @@ TEST_F(ServerTest, AStepThatHangsIsSeen) {
   };
   start(quick());
   EXPECT_EQ(status_of(ask(kHealth)), 200);
-  Client client(server_->port());
+  const Client client(server_->port());
   client.send(post("/v1/completions", R"({"prompt":"abc","max_tokens":5})"));
   while (status_of(ask(kHealth)) == 200) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_NE(ask(kHealth).find(R"("status":"stuck","requests_running":1)"), std::string::npos);
@@ -406,7 +406,7 @@ TEST_F(ServerTest, AnEndBeforeItIsReadyIsToldAtOnce) {
 
 TEST_F(ServerTest, ItDrainsAndEndsWithWhatWasBegun) {
   start(quick());
-  Client client(server_->port());
+  const Client client(server_->port());
   client.send(completion(19, true));
   const std::string first = client.read(1);
   server_->drain();
@@ -433,7 +433,7 @@ TEST_F(ServerTest, AStreamsFirstBytesDoNotWaitForTokens) {
         post("/v1/completions", R"({"prompt":"abc","max_tokens":240,"stream":true,"ignore_eos":true})"));
     EXPECT_NE(others.back()->read(1), "");
   }
-  Client client(server_->port());
+  const Client client(server_->port());
   client.send(post("/v1/completions", R"({"prompt":"abc","max_tokens":1,"stream":true})"));
   std::string seen;
   while (seen.find(": still at work") == std::string::npos) {
